@@ -1,0 +1,19 @@
+//! The library behind `cedargate`: it turns facts about a request into a decision, and says why.
+//!
+//! A functional core decides and an async shell fetches, swaps, serves and records. Imports run one
+//! way, and `tests/layers.rs` keeps them so:
+//!
+//! ```text
+//! proto, fault, config -> identity -> request -> policy -> decision -> source -> telemetry
+//!     -> authorizer -> transport -> app -> cli -> main
+//! ```
+//!
+//! One request walks through the layers once. A transport turns the wire form into
+//! [`request::Incoming`]; the [`authorizer`] loads one snapshot, reads the clock once, establishes
+//! an [`identity::Identity`] and asks [`decision::decide`]; the transport renders the outcome.
+
+pub mod config;
+pub mod fault;
+pub mod identity;
+pub mod proto;
+pub mod request;

@@ -1,0 +1,91 @@
+//! What is asked: one model for every protocol.
+
+pub mod action;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use self::action::Action;
+
+/// What the caller wants to do, to what, and under which circumstances.
+#[derive(Clone, Debug)]
+pub struct AccessRequest {
+    /// The operations that the request performs; every one must be allowed. The first is the one
+    /// that logs and messages name.
+    pub operations: Operations,
+    /// The circumstances.
+    pub context: RequestContext,
+}
+
+/// One operation, or several that stand or fall together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// The operation that the request is about.
+    pub first: Operation,
+    /// Others that it implies, such as each resource that a subscription names.
+    pub rest: Vec<Operation>,
+}
+
+/// An action on a target: Cedar's action and resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The Cedar action, one of the schema's.
+    pub action: Action,
+    /// The Cedar resource.
+    pub target: Target,
+}
+
+/// The thing that an action is performed on. Names are exact bytes: never trimmed, folded or
+/// normalised. The resource's configured name is carried beside it, in `server`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The configured resource (`Mcp::Server`) that the thing belongs to.
+    pub server: Arc<str>,
+    /// What it is.
+    pub thing: Thing,
+}
+
+/// The kinds of thing that the schema knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    /// The server itself.
+    Server,
+    /// A tool, by name.
+    Tool(String),
+    /// A resource, by the exact URI.
+    Resource(String),
+    /// A prompt, by name.
+    Prompt(String),
+    /// A task, by id.
+    Task(String),
+    /// An HTTP route, by the configured name; `*` when none matched.
+    Route(Arc<str>),
+}
+
+/// The circumstances of a request. Costly parts are carried raw and turned into Cedar values only
+/// when a candidate policy reads them.
+#[derive(Clone, Debug, Default)]
+pub struct RequestContext {
+    /// HTTP method, upper case.
+    pub method: String,
+    /// Host, lower case, without the scheme's default port.
+    pub host: String,
+    /// Canonical path, without the query.
+    pub path: String,
+    /// The `Origin` header, or empty.
+    pub origin: String,
+    /// The caller's address, when it is known for certain.
+    pub client_ip: Option<IpAddr>,
+    /// Seconds and milliseconds since 1970-01-01T00:00:00Z, in milliseconds.
+    pub now_ms: i64,
+    /// `MCP-Protocol-Version`, or empty.
+    pub protocol_version: String,
+    /// `Mcp-Session-Id`, or empty.
+    pub session: String,
+    /// `x-request-id`, taken over or made.
+    pub request_id: String,
+    /// `params.arguments` of a tool or prompt call: the bytes of one strictly read JSON object.
+    pub arguments: Option<Bytes>,
+}
