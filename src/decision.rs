@@ -1,0 +1,231 @@
+//! The decision, and the pure function that takes it.
+
+pub mod challenge;
+pub mod headers;
+pub mod metadata;
+pub mod status;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::identity::Identity;
+use crate::policy::Evaluation;
+use crate::policy::PolicyFailure;
+use crate::policy::PolicySnapshot;
+use crate::policy::PrincipalFacts;
+use crate::policy::Verdict;
+use crate::request::AccessRequest;
+use crate::request::Operation;
+
+/// Why a request is answered as it is. [`status::row`] says what each means on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// A policy permits it and none forbids it.
+    Allowed,
+    /// No credential was sent and strangers are not accepted, or policy refused the stranger.
+    MissingCredential,
+    /// A credential was sent and did not pass.
+    InvalidCredential,
+    /// A token with more scopes would be allowed.
+    InsufficientScope,
+    /// No scope would help.
+    NotPermitted,
+    /// The request cannot be read in exactly one way.
+    MalformedRequest,
+    /// A protocol header says something else than the body.
+    HeaderMismatch,
+    /// The protocol revision is not accepted.
+    UnsupportedVersion,
+    /// A browser page of an origin that is not listed sent it.
+    OriginNotAllowed,
+    /// Nothing is configured for the place asked for.
+    UnknownResource,
+    /// A `forbid` policy failed to evaluate.
+    PolicyError,
+    /// The issuer's keys are not to be had.
+    IssuerUnavailable,
+    /// The sidecar itself failed: a panic, the deadline, overload.
+    InternalError,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 13] = [
+        Self::Allowed,
+        Self::MissingCredential,
+        Self::InvalidCredential,
+        Self::InsufficientScope,
+        Self::NotPermitted,
+        Self::MalformedRequest,
+        Self::HeaderMismatch,
+        Self::UnsupportedVersion,
+        Self::OriginNotAllowed,
+        Self::UnknownResource,
+        Self::PolicyError,
+        Self::IssuerUnavailable,
+        Self::InternalError,
+    ];
+
+    /// The name that answers, logs and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::MissingCredential => "missing_credential",
+            Self::InvalidCredential => "invalid_credential",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::NotPermitted => "not_permitted",
+            Self::MalformedRequest => "malformed_request",
+            Self::HeaderMismatch => "header_mismatch",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::UnknownResource => "unknown_resource",
+            Self::PolicyError => "policy_error",
+            Self::IssuerUnavailable => "issuer_unavailable",
+            Self::InternalError => "internal_error",
+        }
+    }
+}
+
+/// What was decided about one request.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Let it pass.
+    Allow(Grant),
+    /// Refuse it.
+    Deny(Denial),
+}
+
+impl Decision {
+    /// The reason, for records.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Allow(_) => Reason::Allowed,
+            Self::Deny(denial) => denial.reason(),
+        }
+    }
+}
+
+/// Why a request may pass.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Ids of the policies that permit it, sorted.
+    pub policies: Vec<Arc<str>>,
+    /// Policies that failed to evaluate; none of them a `forbid`.
+    pub failures: Vec<PolicyFailure>,
+}
+
+/// Why a request is refused, and what the client is told.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    reason: Reason,
+    /// What would help, for the client; never more than the client may know.
+    pub message: Cow<'static, str>,
+    /// The scopes that the operation needs, all of them; empty when no scope would help.
+    pub required_scopes: Vec<String>,
+    /// Whether the fault lies in how the credential was presented (RFC 6750, section 3.1,
+    /// `invalid_request`).
+    pub credential_fault: bool,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// Ids of the policies that forbid it, sorted.
+    pub forbidden_by: Vec<Arc<str>>,
+    /// Policies that failed to evaluate.
+    pub failures: Vec<PolicyFailure>,
+}
+
+impl Denial {
+    /// A refusal for `reason`; a refusal for [`Reason::Allowed`] is an internal error instead.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        let reason = if reason == Reason::Allowed { Reason::InternalError } else { reason };
+        Self {
+            reason,
+            message: message.into(),
+            required_scopes: Vec::new(),
+            credential_fault: false,
+            retry_after: None,
+            forbidden_by: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// A refusal with the table's own text.
+    pub fn plain(reason: Reason) -> Self {
+        Self::new(reason, status::row(reason).text)
+    }
+
+    /// The reason; never [`Reason::Allowed`].
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+}
+
+/// Decides one request: every operation must be permitted, and none forbidden.
+///
+/// `tell_roles` says whether the caller may learn the names of roles.
+pub fn decide(
+    request: &AccessRequest,
+    identity: &Identity,
+    facts: &PrincipalFacts,
+    policies: &PolicySnapshot,
+    tell_roles: bool,
+) -> Decision {
+    let mut grant = Grant { policies: Vec::new(), failures: Vec::new() };
+    let operations = &request.operations;
+    for operation in std::iter::once(&operations.first).chain(&operations.rest) {
+        let evaluation = policies.evaluate(operation, &request.context, facts);
+        match evaluation.verdict {
+            Verdict::Allow => {
+                grant.policies.extend(evaluation.determining);
+                grant.failures.extend(evaluation.errors);
+            }
+            Verdict::ForbidFailed => return Decision::Deny(forbid_failed(evaluation)),
+            Verdict::Forbidden | Verdict::NotPermitted => {
+                let denial = refused(request, operation, identity, policies, tell_roles);
+                return Decision::Deny(Denial {
+                    forbidden_by: evaluation.determining,
+                    failures: evaluation.errors,
+                    ..denial
+                });
+            }
+        }
+    }
+    grant.policies.sort_unstable();
+    grant.policies.dedup();
+    Decision::Allow(grant)
+}
+
+/// What a stranger would need for this request: the scopes for the challenge, empty when they
+/// cannot be derived.
+pub fn scopes_for_stranger(request: &AccessRequest, policies: &PolicySnapshot) -> Vec<String> {
+    let operation = &request.operations.first;
+    policies.explain(operation, &request.context, &Identity::Anonymous).required_scopes
+}
+
+fn forbid_failed(evaluation: Evaluation) -> Denial {
+    let mut forbidden_by: Vec<Arc<str>> = evaluation
+        .errors
+        .iter()
+        .filter(|failure| failure.forbid)
+        .map(|failure| Arc::clone(&failure.policy))
+        .collect();
+    forbidden_by.sort_unstable();
+    Denial { forbidden_by, failures: evaluation.errors, ..Denial::plain(Reason::PolicyError) }
+}
+
+fn refused(
+    request: &AccessRequest,
+    operation: &Operation,
+    identity: &Identity,
+    policies: &PolicySnapshot,
+    tell_roles: bool,
+) -> Denial {
+    let explanation = policies.explain(operation, &request.context, identity);
+    let reason = match identity {
+        Identity::Anonymous => Reason::MissingCredential,
+        Identity::Verified(_) if explanation.required_scopes.is_empty() => Reason::NotPermitted,
+        Identity::Verified(_) => Reason::InsufficientScope,
+    };
+    let message = explanation.message(identity, tell_roles);
+    Denial { required_scopes: explanation.required_scopes, ..Denial::new(reason, message) }
+}

@@ -1,0 +1,162 @@
+//! What the upstream is told about the caller, and what is kept from it.
+
+use crate::config::IdentityField;
+use crate::config::IdentityHeaders;
+use crate::identity::Identity;
+use crate::identity::Principal;
+
+/// A change to the request on its way to the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obligation {
+    /// Set this header, overwriting what the client sent; the value may be empty.
+    Set(String, String),
+    /// Remove this header, whoever set it.
+    Remove(String),
+}
+
+/// Headers that carry credentials: the upstream never sees them (RFC 9700, section 4.9).
+const CREDENTIAL_HEADERS: [&str; 2] = ["authorization", "dpop"];
+
+/// The obligations that come with an allow: every identity header is set, the credentials and every
+/// header in `spoofed`, in the spelling that the client used, are removed.
+pub fn obligations(
+    identity: &Identity,
+    headers: &IdentityHeaders,
+    spoofed: &[String],
+) -> Vec<Obligation> {
+    let mut out = Vec::with_capacity(headers.send.len().saturating_add(CREDENTIAL_HEADERS.len()));
+    for field in &headers.send {
+        let value = match identity {
+            Identity::Anonymous => String::new(),
+            Identity::Verified(principal) => value(principal, *field),
+        };
+        out.push(Obligation::Set(format!("{}{}", headers.prefix, field_name(*field)), value));
+    }
+    let set = out.len();
+    for name in CREDENTIAL_HEADERS.into_iter().chain(spoofed.iter().map(String::as_str)) {
+        let is_ours = out
+            .iter()
+            .take(set)
+            .any(|o| matches!(o, Obligation::Set(ours, _) if ours.eq_ignore_ascii_case(name)));
+        if !is_ours {
+            out.push(Obligation::Remove(name.to_ascii_lowercase()));
+        }
+    }
+    out
+}
+
+/// The name that follows the prefix.
+pub fn field_name(field: IdentityField) -> &'static str {
+    match field {
+        IdentityField::Subject => "subject",
+        IdentityField::ClientId => "client-id",
+        IdentityField::Roles => "roles",
+        IdentityField::Groups => "groups",
+        IdentityField::Scopes => "scopes",
+        IdentityField::Issuer => "issuer",
+        IdentityField::Tenant => "tenant",
+        IdentityField::Email => "email",
+        IdentityField::Name => "name",
+    }
+}
+
+fn value(principal: &Principal, field: IdentityField) -> String {
+    match field {
+        IdentityField::Subject => item(&principal.subject),
+        IdentityField::ClientId => item(&principal.client_id),
+        IdentityField::Roles => list(&principal.roles),
+        IdentityField::Groups => list(&principal.groups),
+        IdentityField::Scopes => list(&principal.scopes),
+        IdentityField::Issuer => item(&principal.issuer),
+        IdentityField::Tenant => item(&principal.tenant),
+        IdentityField::Email => item(&principal.email),
+        IdentityField::Name => item(&principal.name),
+    }
+}
+
+fn list<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
+    let mut out = String::new();
+    for value in values {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        push_item(&mut out, value);
+    }
+    out
+}
+
+fn item(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    push_item(&mut out, value);
+    out
+}
+
+/// Appends one item. An item with a comma, a percent sign, a control or a non-ASCII character, or a
+/// blank at an end, is percent-encoded at those places, so that no two items look alike.
+fn push_item(out: &mut String, value: &str) {
+    let last = value.len().saturating_sub(1);
+    for (at, byte) in value.bytes().enumerate() {
+        let blank_at_end = byte == b' ' && (at == 0 || at == last);
+        if matches!(byte, 0x20..=0x7e) && !matches!(byte, b',' | b'%') && !blank_at_end {
+            out.push(char::from(byte));
+        } else {
+            const HEX: [char; 16] =
+                ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+            out.push('%');
+            out.extend(HEX.get(usize::from(byte >> 4)));
+            out.extend(HEX.get(usize::from(byte & 15)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn items_cannot_be_mistaken_for_one_another() {
+        for (value, expected) in [
+            ("plain", "plain"),
+            ("a,b", "a%2Cb"),
+            ("a%2Cb", "a%252Cb"),
+            ("z\u{e9}", "z%C3%A9"),
+            ("line\nbreak", "line%0Abreak"),
+            (" x ", "%20x%20"),
+            ("a b", "a b"),
+            ("", ""),
+        ] {
+            assert_eq!(item(value), expected, "{value:?}");
+        }
+        let set = BTreeSet::from(["a,b".to_owned(), "c".to_owned()]);
+        assert_eq!(list(&set), "a%2Cb,c");
+    }
+
+    #[test]
+    fn a_header_is_never_both_set_and_removed() {
+        let headers = IdentityHeaders {
+            prefix: "x-cedargate-".to_owned(),
+            send: vec![IdentityField::Subject, IdentityField::Roles],
+        };
+        let spoofed = ["x-cedargate-roles", "x_cedargate_roles", "x-cedargate-admin"]
+            .map(ToOwned::to_owned);
+        let out = obligations(&Identity::Anonymous, &headers, &spoofed);
+        let set: Vec<&str> = out
+            .iter()
+            .filter_map(|o| match o {
+                Obligation::Set(name, _) => Some(name.as_str()),
+                Obligation::Remove(_) => None,
+            })
+            .collect();
+        let removed: Vec<&str> = out
+            .iter()
+            .filter_map(|o| match o {
+                Obligation::Remove(name) => Some(name.as_str()),
+                Obligation::Set(..) => None,
+            })
+            .collect();
+        assert_eq!(set, ["x-cedargate-subject", "x-cedargate-roles"]);
+        assert_eq!(removed, ["authorization", "dpop", "x_cedargate_roles", "x-cedargate-admin"]);
+    }
+}
