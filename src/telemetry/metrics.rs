@@ -1,0 +1,325 @@
+//! Every metric, under the prefix `cedargate_`. Labels come from the configuration and the
+//! policies, never from a request.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::decision::Reason;
+
+/// Upper bounds of the duration buckets, in seconds: 25 us to 1 s.
+const DURATION_BUCKETS: [f64; 15] = [
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1.0,
+];
+
+/// Where a check came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Envoy `ext_authz`.
+    Grpc,
+    /// A dialect of the HTTP endpoint.
+    Http,
+}
+
+impl Transport {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CheckLabels {
+    transport: &'static str,
+    resource: Arc<str>,
+    decision: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TransportLabels {
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthenticatorLabels {
+    authenticator: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthenticatorOutcomeLabels {
+    authenticator: Arc<str>,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabels {
+    policy: Arc<str>,
+}
+
+/// The registry and handles to everything in it.
+pub struct Metrics {
+    registry: Registry,
+    checks: Vec<Counter>,
+    resources: usize,
+    durations: [Histogram; 2],
+    token_cache: Family<OutcomeLabels, Counter>,
+    verify: Family<AuthenticatorOutcomeLabels, Counter>,
+    jwks_refresh: Family<AuthenticatorOutcomeLabels, Counter>,
+    jwks_age: Family<AuthenticatorLabels, Gauge<f64, AtomicU64>>,
+    policy_reload: Family<OutcomeLabels, Counter>,
+    policy_generation: Gauge,
+    policy_errors: Family<PolicyLabels, Counter>,
+    decision_log_dropped: Counter,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Registers everything. `resources` are the configured names, in their order.
+    pub fn new(resources: &[Arc<str>]) -> Self {
+        let mut registry = Registry::with_prefix("cedargate");
+        let checks = Family::<CheckLabels, Counter>::default();
+        registry.register("checks", "Checks answered", checks.clone());
+        let durations = Family::<TransportLabels, Histogram>::new_with_constructor(|| {
+            Histogram::new(DURATION_BUCKETS)
+        });
+        registry.register(
+            "check_duration_seconds",
+            "Time from reading a check to its answer",
+            durations.clone(),
+        );
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running version", build);
+        let of = |transport: Transport| {
+            durations.get_or_create_owned(&TransportLabels { transport: transport.as_str() })
+        };
+        let mut metrics = Self {
+            checks: check_counters(&checks, resources),
+            resources: resources.len(),
+            durations: [of(Transport::Grpc), of(Transport::Http)],
+            token_cache: Family::default(),
+            verify: Family::default(),
+            jwks_refresh: Family::default(),
+            jwks_age: Family::default(),
+            policy_reload: Family::default(),
+            policy_generation: Gauge::default(),
+            policy_errors: Family::default(),
+            decision_log_dropped: Counter::default(),
+            registry,
+        };
+        metrics.register_rest();
+        metrics
+    }
+
+    fn register_rest(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("token_cache", "Look-ups of verified tokens", self.token_cache.clone());
+        registry.register("verify", "Tokens verified", self.verify.clone());
+        registry.register("jwks_refresh", "Key sets fetched", self.jwks_refresh.clone());
+        registry.register("jwks_age_seconds", "Age of the key set in use", self.jwks_age.clone());
+        registry.register("policy_reload", "Policy directories read", self.policy_reload.clone());
+        registry.register(
+            "policy_generation",
+            "Generation of the policies in use",
+            self.policy_generation.clone(),
+        );
+        registry.register(
+            "policy_errors",
+            "Policies that failed to evaluate",
+            self.policy_errors.clone(),
+        );
+        registry.register(
+            "decision_log_dropped",
+            "Decision records that could not be written",
+            self.decision_log_dropped.clone(),
+        );
+    }
+
+    /// Counts one check. `resource` is the index of its configuration; absent: none was found.
+    pub fn check(
+        &self,
+        transport: Transport,
+        resource: Option<usize>,
+        reason: Reason,
+        seconds: f64,
+    ) {
+        let index = check_index(transport, resource, self.resources, reason);
+        if let Some(counter) = self.checks.get(index) {
+            counter.inc();
+        }
+        self.duration(transport, seconds);
+    }
+
+    /// Notes the duration of an answer that was no decision.
+    pub fn duration(&self, transport: Transport, seconds: f64) {
+        let [grpc, http] = &self.durations;
+        match transport {
+            Transport::Grpc => grpc.observe(seconds),
+            Transport::Http => http.observe(seconds),
+        }
+    }
+
+    /// Counts a look-up of a verified token: `hit`, `miss` or `stale`.
+    pub fn token_cache(&self, outcome: &'static str) {
+        self.token_cache.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a verification: `ok`, or the kind of its failure.
+    pub fn verify(&self, authenticator: &Arc<str>, outcome: &'static str) {
+        let authenticator = Arc::clone(authenticator);
+        self.verify.get_or_create(&AuthenticatorOutcomeLabels { authenticator, outcome }).inc();
+    }
+
+    /// Counts an attempt to fetch a key set.
+    pub fn jwks_refresh(&self, authenticator: &Arc<str>, outcome: &'static str) {
+        let authenticator = Arc::clone(authenticator);
+        let labels = AuthenticatorOutcomeLabels { authenticator, outcome };
+        self.jwks_refresh.get_or_create(&labels).inc();
+    }
+
+    /// Notes the age of a key set.
+    pub fn jwks_age(&self, authenticator: &Arc<str>, seconds: f64) {
+        let labels = AuthenticatorLabels { authenticator: Arc::clone(authenticator) };
+        self.jwks_age.get_or_create(&labels).set(seconds);
+    }
+
+    /// Counts a reload: `ok` or `failed`.
+    pub fn policy_reload(&self, outcome: &'static str) {
+        self.policy_reload.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Notes the generation of the policies in use.
+    pub fn policy_generation(&self, generation: u64) {
+        self.policy_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a policy that failed to evaluate.
+    pub fn policy_error(&self, policy: &Arc<str>) {
+        let labels = PolicyLabels { policy: Arc::clone(policy) };
+        self.policy_errors.get_or_create(&labels).inc();
+    }
+
+    /// The counter of lost decision records.
+    pub fn decision_log_dropped(&self) -> Counter {
+        self.decision_log_dropped.clone()
+    }
+
+    /// The text that a scraper reads (OpenMetrics 1.0).
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+const TRANSPORTS: [Transport; 2] = [Transport::Grpc, Transport::Http];
+
+/// One counter for each transport, resource (and none) and reason, so that counting a check looks
+/// nothing up.
+fn check_counters(
+    family: &Family<CheckLabels, Counter>,
+    resources: &[Arc<str>],
+) -> Vec<Counter> {
+    let none: Arc<str> = Arc::from("");
+    let mut counters = Vec::new();
+    for transport in TRANSPORTS {
+        for resource in resources.iter().chain([&none]) {
+            for reason in Reason::ALL {
+                let decision = if reason == Reason::Allowed { "allow" } else { "deny" };
+                counters.push(family.get_or_create_owned(&CheckLabels {
+                    transport: transport.as_str(),
+                    resource: Arc::clone(resource),
+                    decision,
+                    reason: reason.as_str(),
+                }));
+            }
+        }
+    }
+    counters
+}
+
+/// The place of a counter in the list that [`check_counters`] makes.
+fn check_index(
+    transport: Transport,
+    resource: Option<usize>,
+    resources: usize,
+    reason: Reason,
+) -> usize {
+    let transport = TRANSPORTS.iter().position(|other| *other == transport).unwrap_or(0);
+    let reason = Reason::ALL.iter().position(|other| *other == reason).unwrap_or(0);
+    let rows = resources.saturating_add(1);
+    let row = transport.saturating_mul(rows).saturating_add(resource.unwrap_or(resources));
+    row.saturating_mul(Reason::ALL.len()).saturating_add(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_is_counted_under_its_own_labels() {
+        let metrics = Metrics::new(&["a".into(), "b".into()]);
+        metrics.check(Transport::Http, Some(1), Reason::NotPermitted, 0.001);
+        metrics.check(Transport::Grpc, None, Reason::InternalError, 0.001);
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"cedargate_checks_total{transport="http",resource="b",decision="deny",reason="not_permitted"} 1"#,
+            r#"cedargate_checks_total{transport="grpc",resource="",decision="deny",reason="internal_error"} 1"#,
+            r#"cedargate_checks_total{transport="grpc",resource="a",decision="allow",reason="allowed"} 0"#,
+            r#"cedargate_check_duration_seconds_count{transport="grpc"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let counted: u64 = metrics.checks.iter().map(Counter::get).sum();
+        assert_eq!(counted, 2);
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_documentation() {
+        let metrics = Metrics::new(&[]);
+        metrics.token_cache("hit");
+        metrics.verify(&"corp".into(), "ok");
+        metrics.jwks_refresh(&"corp".into(), "ok");
+        metrics.jwks_age(&"corp".into(), 1.5);
+        metrics.policy_reload("ok");
+        metrics.policy_generation(3);
+        metrics.policy_error(&"p".into());
+        let text = metrics.text().unwrap();
+        for name in [
+            "cedargate_token_cache_total{outcome=\"hit\"} 1",
+            "cedargate_verify_total{authenticator=\"corp\",outcome=\"ok\"} 1",
+            "cedargate_jwks_refresh_total{authenticator=\"corp\",outcome=\"ok\"} 1",
+            "cedargate_jwks_age_seconds{authenticator=\"corp\"} 1.5",
+            "cedargate_policy_reload_total{outcome=\"ok\"} 1",
+            "cedargate_policy_generation 3",
+            "cedargate_policy_errors_total{policy=\"p\"} 1",
+            "cedargate_build_info{version=",
+            "cedargate_decision_log_dropped_total 0",
+        ] {
+            assert!(text.contains(name), "{name}\n{text}");
+        }
+    }
+}

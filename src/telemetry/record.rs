@@ -1,0 +1,307 @@
+//! One decision as it is recorded: a single JSON object on a single line.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::Serializer;
+use time::OffsetDateTime;
+
+use crate::decision::Decision;
+use crate::identity::Identity;
+use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::policy::target_uid;
+use crate::request::AccessRequest;
+use crate::request::Target;
+use crate::request::arguments::ArgumentValue;
+
+/// Longest text of a request that is recorded, in bytes; a longer one ends in `…`.
+const LONGEST_TEXT: usize = 256;
+
+/// Everything that is known about a decision when it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Ties the answer, the record and the log together.
+    pub decision_id: &'a str,
+    /// What was decided.
+    pub decision: &'a Decision,
+    /// `grpc` or `http`.
+    pub transport: &'static str,
+    /// Name of the resource; empty when none was found.
+    pub resource: &'a str,
+    /// What was asked, when it could be read that far.
+    pub request: Option<&'a AccessRequest>,
+    /// The HTTP side of the request.
+    pub http: HttpFacts<'a>,
+    /// The caller, when it was established.
+    pub identity: Option<&'a Identity>,
+    /// Generation of the policies.
+    pub policy_generation: u64,
+    /// Generation of the keys.
+    pub key_generation: u64,
+    /// From the first byte read to the answer, in microseconds.
+    pub duration_us: u64,
+    /// Arguments that may be recorded, with their values.
+    pub arguments: &'a [(String, ArgumentValue)],
+}
+
+/// The HTTP side of a request, as far as it was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpFacts<'a> {
+    /// Method.
+    pub method: &'a str,
+    /// Host.
+    pub host: &'a str,
+    /// Path without the query.
+    pub path: &'a str,
+    /// `Origin`.
+    pub origin: &'a str,
+    /// `MCP-Protocol-Version`.
+    pub protocol_version: &'a str,
+    /// The caller's address.
+    pub client_ip: Option<std::net::IpAddr>,
+    /// `x-request-id`.
+    pub request_id: &'a str,
+    /// The trace id of `traceparent`.
+    pub trace_id: &'a str,
+}
+
+impl Facts<'_> {
+    /// The record as one line, with its newline.
+    pub fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut line = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut line, &Line::of(self))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    decision_id: &'a str,
+    decision: &'static str,
+    reason: &'static str,
+    transport: &'static str,
+    resource: &'a str,
+    action: &'static str,
+    target: String,
+    principal: Option<Who<'a>>,
+    context: Context<'a>,
+    policies: &'a [Arc<str>],
+    forbidden_by: &'a [Arc<str>],
+    errors: Vec<Failure<'a>>,
+    policy_generation: u64,
+    key_generation: u64,
+    request_id: Cow<'a, str>,
+    trace_id: &'a str,
+    duration_us: u64,
+}
+
+#[derive(Serialize)]
+struct Who<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
+    client_id: &'a str,
+    roles: &'a BTreeSet<String>,
+    groups: &'a BTreeSet<String>,
+    scopes: &'a BTreeSet<String>,
+    tenant: &'a str,
+    email: &'a str,
+    claims: &'a BTreeMap<String, BTreeSet<String>>,
+    authenticator: &'a str,
+}
+
+#[derive(Serialize)]
+struct Context<'a> {
+    client_ip: Option<std::net::IpAddr>,
+    method: Cow<'a, str>,
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
+    origin: Cow<'a, str>,
+    protocol_version: Cow<'a, str>,
+    arguments: BTreeMap<&'a str, Argument<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Argument<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Integer(i64),
+    Bool(bool),
+    Texts(Vec<Cow<'a, str>>),
+    Integers(&'a [i64]),
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    policy: &'a str,
+    effect: &'static str,
+    message: Cow<'a, str>,
+}
+
+struct Timestamp(i64);
+
+impl<'a> Line<'a> {
+    fn of(facts: &Facts<'a>) -> Self {
+        let (policies, forbidden_by, failures): (&[Arc<str>], &[Arc<str>], _) = match facts.decision
+        {
+            Decision::Allow(grant) => (&grant.policies, &[], &grant.failures),
+            Decision::Deny(denial) => (&[], &denial.forbidden_by, &denial.failures),
+        };
+        let operation = facts.request.map(|request| &request.operations.first);
+        Self {
+            timestamp: Timestamp(facts.now_ms),
+            decision_id: facts.decision_id,
+            decision: match facts.decision {
+                Decision::Allow(_) => "allow",
+                Decision::Deny(_) => "deny",
+            },
+            reason: facts.decision.reason().as_str(),
+            transport: facts.transport,
+            resource: facts.resource,
+            action: operation.map_or("", |operation| operation.action.as_str()),
+            target: operation.map(|operation| target_text(&operation.target)).unwrap_or_default(),
+            principal: facts.identity.map(Who::of),
+            context: Context::of(facts),
+            policies,
+            forbidden_by,
+            errors: failures
+                .iter()
+                .map(|failure| Failure {
+                    policy: &failure.policy,
+                    effect: if failure.forbid { "forbid" } else { "permit" },
+                    message: bounded(&failure.message),
+                })
+                .collect(),
+            policy_generation: facts.policy_generation,
+            key_generation: facts.key_generation,
+            request_id: bounded(facts.http.request_id),
+            trace_id: facts.http.trace_id,
+            duration_us: facts.duration_us,
+        }
+    }
+}
+
+static NOTHING: BTreeSet<String> = BTreeSet::new();
+static NO_CLAIMS: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+
+impl<'a> Who<'a> {
+    fn of(identity: &'a Identity) -> Self {
+        match identity {
+            Identity::Anonymous => Self {
+                kind: "Anonymous",
+                id: "anonymous",
+                issuer: "",
+                subject: "",
+                client_id: "",
+                roles: &NOTHING,
+                groups: &NOTHING,
+                scopes: &NOTHING,
+                tenant: "",
+                email: "",
+                claims: &NO_CLAIMS,
+                authenticator: "",
+            },
+            Identity::Verified(principal) => Self::verified(principal),
+        }
+    }
+
+    fn verified(principal: &'a Principal) -> Self {
+        Self {
+            kind: match principal.kind {
+                PrincipalKind::User => "User",
+                PrincipalKind::Client => "Client",
+                PrincipalKind::ApiKey => "ApiKey",
+            },
+            id: &principal.id,
+            issuer: &principal.issuer,
+            subject: &principal.subject,
+            client_id: &principal.client_id,
+            roles: &principal.roles,
+            groups: &principal.groups,
+            scopes: &principal.scopes,
+            tenant: &principal.tenant,
+            email: &principal.email,
+            claims: &principal.claims,
+            authenticator: &principal.authenticator,
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    fn of(facts: &Facts<'a>) -> Self {
+        let http = &facts.http;
+        let arguments = facts
+            .arguments
+            .iter()
+            .map(|(name, value)| {
+                let value = match value {
+                    ArgumentValue::Empty => Argument::Null,
+                    ArgumentValue::Text(text) | ArgumentValue::Decimal(text) => {
+                        Argument::Text(bounded(text))
+                    }
+                    ArgumentValue::Integer { long, .. } => Argument::Integer(*long),
+                    ArgumentValue::Bool(value) => Argument::Bool(*value),
+                    ArgumentValue::Texts(texts) => {
+                        Argument::Texts(texts.iter().map(|text| bounded(text)).collect())
+                    }
+                    ArgumentValue::Integers(values) => Argument::Integers(values),
+                };
+                (name.as_str(), value)
+            })
+            .collect();
+        Self {
+            client_ip: http.client_ip,
+            method: bounded(http.method),
+            host: bounded(http.host),
+            path: bounded(http.path),
+            origin: bounded(http.origin),
+            protocol_version: bounded(http.protocol_version),
+            arguments,
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanoseconds = i128::from(self.0).saturating_mul(1_000_000);
+        let text = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+            .map(|at| {
+                format!(
+                    "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+                    at.year(),
+                    u8::from(at.month()),
+                    at.day(),
+                    at.hour(),
+                    at.minute(),
+                    at.second(),
+                    at.microsecond()
+                )
+            })
+            .unwrap_or_default();
+        serializer.serialize_str(&text)
+    }
+}
+
+fn target_text(target: &Target) -> String {
+    bounded(&target_uid(target)).into_owned()
+}
+
+/// The text, cut at a character's end when it is too long. JSON escapes what could break a line.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_TEXT {
+        return Cow::Borrowed(text);
+    }
+    let cut = (0..=LONGEST_TEXT).rev().find_map(|end| text.get(..end)).unwrap_or("");
+    Cow::Owned(format!("{cut}\u{2026}"))
+}
