@@ -1,0 +1,305 @@
+//! The request path: credential, identity, message, decision, record.
+//!
+//! A check loads one snapshot and reads the wall clock once. The order of the steps is part of the
+//! contract: a stranger with a broken body is told to log in, not how the body was read.
+
+pub mod guarded;
+pub mod id;
+pub mod outcome;
+pub mod snapshot;
+
+mod caller;
+mod origin;
+mod pending;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::Guard;
+use bytes::Bytes;
+
+use crate::authorizer::guarded::Guarded;
+use crate::authorizer::outcome::Outcome;
+use crate::authorizer::pending::Pending;
+use crate::authorizer::snapshot::Snapshot;
+use crate::authorizer::snapshot::SnapshotCell;
+use crate::config::Config;
+use crate::config::Resource;
+use crate::config::ResourceKind;
+use crate::decision::Decision;
+use crate::decision::Denial;
+use crate::decision::Reason;
+use crate::decision::decide;
+use crate::decision::metadata::MetadataDocument;
+use crate::decision::scopes_for_stranger;
+use crate::identity::Identity;
+use crate::identity::cache::TokenCache;
+use crate::policy::PrincipalFacts;
+use crate::request::AccessRequest;
+use crate::request::RequestContext;
+use crate::request::http;
+use crate::request::incoming::Incoming;
+use crate::request::incoming::ReadOptions;
+use crate::request::incoming::Refused;
+use crate::request::message;
+use crate::request::message::MessageFault;
+use crate::request::resource;
+use crate::request::resource::ResourceFault;
+use crate::source::Clock;
+use crate::source::KeySource;
+use crate::telemetry::decision_log::DecisionLog;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::Transport;
+
+/// What an authorizer is made of.
+pub struct Parts {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Keys and policies, as they are published.
+    pub snapshot: Arc<SnapshotCell>,
+    /// For each authenticator, in the configuration's order, where its keys come from; absent when
+    /// they never change.
+    pub key_sources: Vec<Option<Arc<dyn KeySource>>>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The decision log.
+    pub decision_log: DecisionLog,
+}
+
+/// Answers checks. Shared by every transport.
+pub struct Authorizer {
+    parts: Parts,
+    documents: Vec<MetadataDocument>,
+    tokens: TokenCache<PrincipalFacts>,
+    read_options: ReadOptions,
+}
+
+impl std::fmt::Debug for Authorizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authorizer").finish_non_exhaustive()
+    }
+}
+
+/// The circumstances in which a check came in.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    transport: Transport,
+    now_ms: i64,
+    started: Duration,
+    deadline: Duration,
+    traceparent: Option<String>,
+}
+
+impl Authorizer {
+    /// Puts an authorizer together.
+    pub fn new(parts: Parts) -> Result<Self, serde_json::Error> {
+        let config = &parts.config;
+        let documents = config
+            .resources
+            .iter()
+            .map(|resource| MetadataDocument::build(resource, &config.authenticators))
+            .collect::<Result<_, _>>()?;
+        let read_options = ReadOptions::of(config);
+        Ok(Self { documents, tokens: TokenCache::new(), read_options, parts })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// How the transports read what is asked.
+    pub fn read_options(&self) -> &ReadOptions {
+        &self.read_options
+    }
+
+    /// Notes that a check has come in. `allowed` is the caller's own deadline, which the configured
+    /// one caps.
+    pub fn arrive(
+        &self,
+        transport: Transport,
+        allowed: Option<Duration>,
+        traceparent: Option<&str>,
+    ) -> Arrival {
+        let started = self.parts.clock.monotonic();
+        let cap = self.parts.config.limits.deadline;
+        let allowed = allowed.map_or(cap, |allowed| allowed.min(cap));
+        Arrival {
+            transport,
+            now_ms: self.parts.clock.now_ms(),
+            started,
+            deadline: started.saturating_add(allowed),
+            traceparent: traceparent.map(ToOwned::to_owned),
+        }
+    }
+
+    /// Answers one check. Whatever happens, the answer is an outcome: a panic is a deny.
+    pub async fn check(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        read: Result<Incoming, Box<Refused>>,
+    ) -> Outcome {
+        let decision_id = id::decision_id(arrival.now_ms);
+        let pending = Pending::new(Arc::clone(self), arrival, decision_id.clone());
+        match Guarded(Box::pin(self.run(pending, read))).await {
+            Ok(outcome) => outcome,
+            Err(_panic) => pending::after_panic(decision_id),
+        }
+    }
+
+    /// The metadata document that lives at this host and path, if any does.
+    pub fn document(&self, host: &str, path: &str) -> Option<Bytes> {
+        let index = resource::metadata_at(&self.parts.config.resources, host, path)?;
+        self.documents.get(index).map(|document| document.body.clone())
+    }
+
+    fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.parts.snapshot.load()
+    }
+
+    async fn run(&self, mut pending: Pending, read: Result<Incoming, Box<Refused>>) -> Outcome {
+        let incoming = match read {
+            Ok(incoming) => Arc::new(incoming),
+            Err(refused) => return pending.refuse_unread(*refused),
+        };
+        pending.saw(&incoming);
+        let decision = match self.locate(&incoming) {
+            Located::Document(document) => return pending.document(document),
+            Located::Refused(denial) => Decision::Deny(*denial),
+            Located::Resource(index, resource) => {
+                pending.located(index, resource);
+                match origin::judge(&resource.kind, &incoming) {
+                    origin::Verdict::Foreign => {
+                        Decision::Deny(Denial::plain(Reason::OriginNotAllowed))
+                    }
+                    origin::Verdict::Preflight(origin) => return pending.preflight(origin),
+                    origin::Verdict::Pass => self.decide(&mut pending, &incoming, resource).await,
+                }
+            }
+        };
+        pending.settle(decision)
+    }
+
+    fn locate(&self, incoming: &Incoming) -> Located<'_> {
+        let resources = &self.parts.config.resources;
+        if let Some(index) = resource::metadata_for(resources, incoming)
+            && let Some(document) = self.documents.get(index)
+        {
+            return Located::Document(document.body.clone());
+        }
+        match resource::choose(resources, incoming) {
+            Ok((index, resource)) => Located::Resource(index, resource),
+            Err(ResourceFault::Unknown) => {
+                Located::Refused(Box::new(Denial::plain(Reason::UnknownResource)))
+            }
+            Err(fault @ ResourceFault::NearSpelling) => Located::Refused(Box::new(Denial::new(
+                Reason::MalformedRequest,
+                fault.to_string(),
+            ))),
+        }
+    }
+
+    async fn decide(
+        &self,
+        pending: &mut Pending,
+        incoming: &Incoming,
+        resource: &Arc<Resource>,
+    ) -> Decision {
+        let caller = match self.identify(pending, incoming, resource).await {
+            Ok(caller) => caller,
+            Err(denial) => return Decision::Deny(self.invite(*denial, pending, incoming, resource)),
+        };
+        let snapshot = self.load();
+        pending.identified(caller.identity.clone(), &snapshot);
+        let request = match self.understand(pending, incoming, resource) {
+            Ok(request) => request,
+            Err(denial) => return Decision::Deny(*denial),
+        };
+        let facts = caller.facts(&snapshot.policies);
+        let tell = self.parts.config.explain_to_anonymous
+            || matches!(caller.identity, Identity::Verified(_));
+        let decision = decide(&request, &caller.identity, &facts, &snapshot.policies, tell);
+        pending.asked(request);
+        decision
+    }
+
+    /// Reads the message into one request, or says how it cannot be read.
+    fn understand(
+        &self,
+        pending: &mut Pending,
+        incoming: &Incoming,
+        resource: &Arc<Resource>,
+    ) -> Result<AccessRequest, Box<Denial>> {
+        let head = &incoming.head;
+        let (operations, arguments, protocol_version) = match &resource.kind {
+            ResourceKind::Mcp(rules) => {
+                match message::read(head, &incoming.body, rules, &resource.name) {
+                    Ok(message) => {
+                        pending.message_id(message.id);
+                        (message.operations, message.arguments, message.protocol_version)
+                    }
+                    Err(fault) => {
+                        let denial = message_denial(&fault);
+                        pending.message_id(fault.id);
+                        return Err(Box::new(denial));
+                    }
+                }
+            }
+            ResourceKind::Http { routes } => {
+                let operations = http::read(head, routes, &resource.name)
+                    .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;
+                (operations, None, String::new())
+            }
+        };
+        let context = RequestContext {
+            method: head.method.clone(),
+            host: head.host.clone(),
+            path: head.path.as_str().to_owned(),
+            origin: head.origin.clone().unwrap_or_default(),
+            client_ip: head.client_ip,
+            now_ms: pending.now_ms(),
+            protocol_version,
+            session: head.session.clone().unwrap_or_default(),
+            request_id: pending.request_id().to_owned(),
+            arguments,
+        };
+        Ok(AccessRequest { operations, context })
+    }
+
+    /// Adds to a refused stranger's answer the scopes that the operation would need, where the
+    /// message can be read and the policies tell.
+    fn invite(
+        &self,
+        mut denial: Denial,
+        pending: &mut Pending,
+        incoming: &Incoming,
+        resource: &Arc<Resource>,
+    ) -> Denial {
+        if let Ok(request) = self.understand(pending, incoming, resource) {
+            if denial.reason() == Reason::MissingCredential {
+                denial.required_scopes = scopes_for_stranger(&request, &self.load().policies);
+            }
+            pending.asked(request);
+        }
+        denial
+    }
+}
+
+enum Located<'a> {
+    Document(Bytes),
+    Refused(Box<Denial>),
+    Resource(usize, &'a Arc<Resource>),
+}
+
+fn message_denial(fault: &MessageFault) -> Denial {
+    use crate::request::message::MessageFaultKind as K;
+    let reason = match &fault.kind {
+        K::Malformed(_) => Reason::MalformedRequest,
+        K::HeaderMismatch(_) => Reason::HeaderMismatch,
+        K::UnsupportedVersion(_) => Reason::UnsupportedVersion,
+        K::MethodNotAllowed => Reason::NotPermitted,
+    };
+    Denial::new(reason, fault.to_string())
+}

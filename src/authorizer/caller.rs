@@ -1,0 +1,264 @@
+//! From a credential to a caller: the cache, the keys, and one refresh when a key is unknown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authorizer::Authorizer;
+use crate::authorizer::pending::Pending;
+use crate::authorizer::snapshot::Snapshot;
+use crate::config::Authenticator;
+use crate::config::AuthenticatorKind;
+use crate::config::JwtRules;
+use crate::config::Resource;
+use crate::decision::Denial;
+use crate::decision::Reason;
+use crate::identity::Identity;
+use crate::identity::cache::CachedToken;
+use crate::identity::cache::TokenKey;
+use crate::identity::credential::Credential;
+use crate::identity::gate;
+use crate::identity::gate::UnverifiedToken;
+use crate::identity::token_fault::TokenFault;
+use crate::identity::verifier;
+use crate::identity::verifier::VerifiedToken;
+use crate::identity::verifier::VerifyError;
+use crate::policy::PolicySnapshot;
+use crate::policy::PrincipalFacts;
+use crate::request::incoming::Incoming;
+use crate::source::Refresh;
+
+/// Longest time that a check waits for keys.
+const KEY_WAIT: Duration = Duration::from_millis(150);
+
+/// What is kept back from the deadline for the rest of the check.
+const RESERVE: Duration = Duration::from_millis(20);
+
+/// When a client should try again while keys are not to be had.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A caller with what policies need to know.
+pub(super) struct Caller {
+    pub(super) identity: Identity,
+    token: Option<Arc<CachedToken<PrincipalFacts>>>,
+}
+
+impl Caller {
+    /// The policy layer's view of the caller, made once per token and generation.
+    pub(super) fn facts(&self, policies: &PolicySnapshot) -> Arc<PrincipalFacts> {
+        let Some(token) = &self.token else { return policies.anonymous() };
+        let made = token.facts.load();
+        if let Some(facts) = made.as_ref()
+            && facts.generation() == policies.generation()
+        {
+            return Arc::clone(facts);
+        }
+        let facts = Arc::new(policies.facts(&self.identity));
+        token.facts.store(Some(Arc::clone(&facts)));
+        facts
+    }
+}
+
+impl Authorizer {
+    pub(super) async fn identify(
+        &self,
+        pending: &Pending,
+        incoming: &Incoming,
+        resource: &Resource,
+    ) -> Result<Caller, Box<Denial>> {
+        match &incoming.credential {
+            Ok(Credential::Absent) => self.stranger(resource),
+            Ok(Credential::Bearer(token)) => {
+                let token = self.bearer(pending, token.as_str(), resource).await?;
+                let identity = Identity::Verified(Arc::clone(&token.token.principal));
+                Ok(Caller { identity, token: Some(token) })
+            }
+            Err(fault) => Err(Box::new(Denial::new(Reason::InvalidCredential, fault.public()))),
+        }
+    }
+
+    fn stranger(&self, resource: &Resource) -> Result<Caller, Box<Denial>> {
+        let accepted = self.accepted(resource).any(|(_, authenticator)| {
+            matches!(authenticator.kind, AuthenticatorKind::Anonymous)
+        });
+        if accepted {
+            return Ok(Caller { identity: Identity::Anonymous, token: None });
+        }
+        Err(Box::new(Denial::plain(Reason::MissingCredential)))
+    }
+
+    /// The authenticators that the resource accepts, with their places in the configuration.
+    fn accepted<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> impl Iterator<Item = (usize, &'a Arc<Authenticator>)> {
+        let all = &self.config().authenticators;
+        resource.authenticators.iter().filter_map(|index| all.get(*index).map(|a| (*index, a)))
+    }
+
+    async fn bearer(
+        &self,
+        pending: &Pending,
+        token: &str,
+        resource: &Resource,
+    ) -> Result<Arc<CachedToken<PrincipalFacts>>, Box<Denial>> {
+        if token.len() > self.config().limits.token {
+            return Err(refused(&TokenFault::TooLong));
+        }
+        let now_s = pending.now_ms().div_euclid(1000);
+        let key = TokenKey::of(token);
+        if let Some(found) = self.cached(&key, resource, now_s)? {
+            return Ok(found);
+        }
+        if !gate::looks_like_jws(token) {
+            return Err(refused(&TokenFault::UnknownForm));
+        }
+        let unverified = UnverifiedToken::parse(token, self.config().limits.token)
+            .map_err(|fault| refused(&fault))?;
+        let (index, name, rules) = self.chosen(resource, &unverified)?;
+        let verified = self.verify(pending, &unverified, index, rules).await;
+        let outcome = verified.as_ref().map_or_else(|denial| denial.reason().as_str(), |_| "ok");
+        self.parts.metrics.verify(name, outcome);
+        let verified = verified?;
+        verified.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(&fault))?;
+        Ok(self.tokens.insert(key, verified))
+    }
+
+    /// A verified token from the cache, with everything that depends on time or on the request
+    /// checked again. A token that no longer passes is refused without another verification; one
+    /// whose key is gone is forgotten, and verified from the start.
+    fn cached(
+        &self,
+        key: &TokenKey,
+        resource: &Resource,
+        now_s: i64,
+    ) -> Result<Option<Arc<CachedToken<PrincipalFacts>>>, Box<Denial>> {
+        let metrics = &self.parts.metrics;
+        let Some(found) = self.tokens.get(key) else {
+            metrics.token_cache("miss");
+            return Ok(None);
+        };
+        let token = &found.token;
+        let snapshot = self.load();
+        let keys = snapshot.keys.get(token.authenticator).and_then(Option::as_ref);
+        if !keys.is_some_and(|keys| keys.contains(&token.key_thumbprint)) {
+            metrics.token_cache("stale");
+            self.tokens.remove(key);
+            return Ok(None);
+        }
+        metrics.token_cache("hit");
+        let accepted = self.accepted(resource).find(|(index, _)| *index == token.authenticator);
+        let Some(rules) = accepted.and_then(|(_, authenticator)| jwt_rules(authenticator)) else {
+            return Err(refused(&TokenFault::UnknownIssuer));
+        };
+        token.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(&fault))?;
+        Ok(Some(found))
+    }
+
+    /// The one authenticator whose issuer is the token's, byte for byte.
+    fn chosen<'a>(
+        &'a self,
+        resource: &'a Resource,
+        token: &UnverifiedToken<'_>,
+    ) -> Result<(usize, &'a Arc<str>, &'a JwtRules), Box<Denial>> {
+        self.accepted(resource)
+            .find_map(|(index, authenticator)| {
+                let rules = jwt_rules(authenticator)?;
+                (rules.issuer == token.issuer()).then_some((index, &authenticator.name, rules))
+            })
+            .ok_or_else(|| refused(&TokenFault::UnknownIssuer))
+    }
+
+    /// Verifies against the keys in force. A key that is unknown, or a signature that a known one
+    /// does not make, asks for one refresh: the issuer may have changed its keys.
+    async fn verify(
+        &self,
+        pending: &Pending,
+        token: &UnverifiedToken<'_>,
+        index: usize,
+        rules: &JwtRules,
+    ) -> Result<VerifiedToken, Box<Denial>> {
+        let first = attempt(&self.load(), token, index, rules, pending.now_ms());
+        let fault = match first {
+            Attempt::Verified(verified) => return Ok(*verified),
+            Attempt::Refused(fault) => return Err(refused(&fault)),
+            Attempt::Keys(fault) => fault,
+        };
+        let Some(source) = self.parts.key_sources.get(index).and_then(Option::as_ref) else {
+            return Err(fault.denial(false));
+        };
+        let left = pending.left(&*self.parts.clock).saturating_sub(RESERVE).min(KEY_WAIT);
+        let refresh = source.refresh(left).await;
+        match refresh {
+            Refresh::Fetched => {
+                match attempt(&self.load(), token, index, rules, pending.now_ms()) {
+                    Attempt::Verified(verified) => Ok(*verified),
+                    Attempt::Refused(fault) => Err(refused(&fault)),
+                    Attempt::Keys(fault) => Err(fault.denial(false)),
+                }
+            }
+            Refresh::CoolingDown => Err(fault.denial(source.status().is_stale())),
+            Refresh::Failed | Refresh::TimedOut => Err(fault.denial(true)),
+        }
+    }
+}
+
+enum Attempt {
+    Verified(Box<VerifiedToken>),
+    Refused(TokenFault),
+    Keys(KeyFault),
+}
+
+/// What is wrong with the keys that a token was tried against.
+enum KeyFault {
+    None,
+    Unknown,
+    Mismatch,
+}
+
+impl KeyFault {
+    /// A token that a key in force does not fit is bad; one whose key may exist elsewhere, while the
+    /// issuer is out of reach, cannot be judged.
+    fn denial(self, out_of_reach: bool) -> Box<Denial> {
+        match self {
+            Self::None => unavailable(),
+            Self::Unknown if out_of_reach => unavailable(),
+            Self::Unknown => refused(&TokenFault::UnknownKey),
+            Self::Mismatch => refused(&TokenFault::BadSignature),
+        }
+    }
+}
+
+fn attempt(
+    snapshot: &Snapshot,
+    token: &UnverifiedToken<'_>,
+    index: usize,
+    rules: &JwtRules,
+    now_ms: i64,
+) -> Attempt {
+    let Some(keys) = snapshot.keys.get(index).and_then(Option::as_ref) else {
+        return Attempt::Keys(KeyFault::None);
+    };
+    match verifier::verify(token, keys, rules, now_ms.div_euclid(1000)) {
+        Ok(verified) => Attempt::Verified(Box::new(verified)),
+        Err(VerifyError::UnknownKey) => Attempt::Keys(KeyFault::Unknown),
+        Err(VerifyError::BadSignature) => Attempt::Keys(KeyFault::Mismatch),
+        Err(VerifyError::Refused(fault)) => Attempt::Refused(fault),
+    }
+}
+
+fn jwt_rules(authenticator: &Authenticator) -> Option<&JwtRules> {
+    match &authenticator.kind {
+        AuthenticatorKind::Jwt(rules) => Some(rules),
+        AuthenticatorKind::Anonymous => None,
+    }
+}
+
+fn refused(fault: &TokenFault) -> Box<Denial> {
+    tracing::debug!(%fault, "a token was refused");
+    Box::new(Denial::new(Reason::InvalidCredential, fault.public()))
+}
+
+fn unavailable() -> Box<Denial> {
+    let retry_after = Some(RETRY_AFTER);
+    Box::new(Denial { retry_after, ..Denial::plain(Reason::IssuerUnavailable) })
+}

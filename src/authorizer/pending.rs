@@ -1,0 +1,292 @@
+//! One check under way: what is known of it so far, and the promise that it is recorded once,
+//! whether it ends with an answer, a panic, or a caller that has gone.
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::authorizer::Arrival;
+use crate::authorizer::Authorizer;
+use crate::authorizer::id;
+use crate::authorizer::outcome::Answer;
+use crate::authorizer::outcome::Notes;
+use crate::authorizer::outcome::Outcome;
+use crate::authorizer::outcome::Refusal;
+use crate::authorizer::snapshot::Snapshot;
+use crate::config::Resource;
+use crate::config::ResourceKind;
+use crate::decision::Decision;
+use crate::decision::Denial;
+use crate::decision::Reason;
+use crate::decision::challenge;
+use crate::decision::headers::obligations;
+use crate::identity::Identity;
+use crate::request::AccessRequest;
+use crate::request::arguments;
+use crate::request::arguments::ArgumentValue;
+use crate::request::incoming::Incoming;
+use crate::request::incoming::Refused;
+use crate::source::Clock;
+use crate::telemetry::record::Facts;
+use crate::telemetry::record::HttpFacts;
+
+/// A check that has not been answered yet.
+pub(super) struct Pending {
+    authorizer: Arc<Authorizer>,
+    arrival: Arrival,
+    decision_id: String,
+    incoming: Option<Arc<Incoming>>,
+    unread: Option<Refused>,
+    resource: Option<(usize, Arc<Resource>)>,
+    identity: Option<Identity>,
+    request: Option<AccessRequest>,
+    rpc_id: Option<Box<str>>,
+    policy_generation: u64,
+    key_generation: u64,
+    recorded: bool,
+}
+
+impl Pending {
+    pub(super) fn new(authorizer: Arc<Authorizer>, arrival: Arrival, decision_id: String) -> Self {
+        Self {
+            authorizer,
+            arrival,
+            decision_id,
+            incoming: None,
+            unread: None,
+            resource: None,
+            identity: None,
+            request: None,
+            rpc_id: None,
+            policy_generation: 0,
+            key_generation: 0,
+            recorded: false,
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.arrival.now_ms
+    }
+
+    /// The time that is left for this check.
+    pub(super) fn left(&self, clock: &dyn Clock) -> Duration {
+        self.arrival.deadline.saturating_sub(clock.monotonic())
+    }
+
+    /// The client's request id, or the decision's where it sent none.
+    pub(super) fn request_id(&self) -> &str {
+        let sent = self.incoming.as_ref().map_or("", |incoming| incoming.head.request_id.as_str());
+        if sent.is_empty() { &self.decision_id } else { sent }
+    }
+
+    pub(super) fn saw(&mut self, incoming: &Arc<Incoming>) {
+        self.incoming = Some(Arc::clone(incoming));
+    }
+
+    pub(super) fn located(&mut self, index: usize, resource: &Arc<Resource>) {
+        self.resource = Some((index, Arc::clone(resource)));
+    }
+
+    pub(super) fn identified(&mut self, identity: Identity, snapshot: &Snapshot) {
+        self.identity = Some(identity);
+        self.policy_generation = snapshot.policies.generation();
+        self.key_generation = snapshot.key_generation;
+    }
+
+    pub(super) fn message_id(&mut self, id: Option<Box<str>>) {
+        self.rpc_id = id;
+    }
+
+    pub(super) fn asked(&mut self, request: AccessRequest) {
+        self.request = Some(request);
+    }
+
+    /// Ends a check whose request could not be read.
+    pub(super) fn refuse_unread(mut self, refused: Refused) -> Outcome {
+        let credential_fault = refused.error.is_credential_fault();
+        let denial = Denial::new(Reason::MalformedRequest, refused.error.to_string());
+        self.unread = Some(refused);
+        self.settle(Decision::Deny(Denial { credential_fault, ..denial }))
+    }
+
+    /// Ends a check with a public document; it decides nothing and is not recorded as a decision.
+    pub(super) fn document(mut self, document: Bytes) -> Outcome {
+        self.only_timed();
+        self.outcome(Answer::Document(document), Vec::new())
+    }
+
+    /// Ends a check that is a CORS preflight.
+    pub(super) fn preflight(mut self, origin: String) -> Outcome {
+        self.only_timed();
+        self.outcome(Answer::Preflight(origin), Vec::new())
+    }
+
+    /// Ends a check with a decision, which is recorded. An allow that comes after the deadline is no
+    /// allow: the proxy has given up on it.
+    pub(super) fn settle(mut self, decision: Decision) -> Outcome {
+        let late = self.left(&*self.authorizer.parts.clock).is_zero();
+        let decision = match decision {
+            Decision::Allow(_) if late => Decision::Deny(Denial::new(
+                Reason::InternalError,
+                "the check took too long; try again",
+            )),
+            Decision::Allow(_) | Decision::Deny(_) => decision,
+        };
+        self.record(&decision);
+        match decision {
+            Decision::Allow(grant) => {
+                let headers = &self.authorizer.config().identity_headers;
+                let spoofed =
+                    self.incoming.as_ref().map_or(&[][..], |incoming| &incoming.head.remove);
+                let identity = self.identity.as_ref().unwrap_or(&Identity::Anonymous);
+                let obligations = obligations(identity, headers, spoofed);
+                self.outcome(Answer::Allow(obligations), grant.policies)
+            }
+            Decision::Deny(denial) => {
+                let forbidden_by = denial.forbidden_by.clone();
+                let refusal = self.refusal(denial);
+                self.outcome(Answer::Deny(Box::new(refusal)), forbidden_by)
+            }
+        }
+    }
+
+    fn refusal(&mut self, denial: Denial) -> Refusal {
+        let resource = self.resource.as_ref();
+        let document = resource.and_then(|(index, _)| self.authorizer.documents.get(*index));
+        let supported = resource.map_or(&[][..], |(_, r)| &r.metadata.scopes_supported);
+        let url = document.map(|document| document.url.as_str());
+        let challenge = challenge::line(&denial, url, supported);
+        let allow_origin = resource.and_then(|(_, resource)| match &resource.kind {
+            ResourceKind::Mcp(rules) => {
+                let origin = self.incoming.as_ref()?.head.origin.clone()?;
+                rules.allowed_origins.contains(&origin).then_some(origin)
+            }
+            ResourceKind::Http { .. } => None,
+        });
+        Refusal { denial, challenge, rpc_id: self.rpc_id.take(), allow_origin }
+    }
+
+    fn outcome(&mut self, answer: Answer, policies: Vec<Arc<str>>) -> Outcome {
+        let subject = match &self.identity {
+            Some(Identity::Verified(principal)) => principal.subject.clone(),
+            Some(Identity::Anonymous) | None => String::new(),
+        };
+        Outcome {
+            decision_id: std::mem::take(&mut self.decision_id),
+            answer,
+            notes: Notes { subject, policies, generation: self.policy_generation },
+        }
+    }
+
+    fn only_timed(&mut self) {
+        self.recorded = true;
+        let seconds = self.elapsed().as_secs_f64();
+        self.authorizer.parts.metrics.duration(self.arrival.transport, seconds);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.authorizer.parts.clock.monotonic().saturating_sub(self.arrival.started)
+    }
+
+    fn record(&mut self, decision: &Decision) {
+        self.recorded = true;
+        let parts = &self.authorizer.parts;
+        let elapsed = self.elapsed();
+        let index = self.resource.as_ref().map(|(index, _)| *index);
+        let reason = decision.reason();
+        parts.metrics.check(self.arrival.transport, index, reason, elapsed.as_secs_f64());
+        let failures = match decision {
+            Decision::Allow(grant) => &grant.failures,
+            Decision::Deny(denial) => &denial.failures,
+        };
+        for failure in failures {
+            parts.metrics.policy_error(&failure.policy);
+        }
+        if !parts.decision_log.is_on() {
+            return;
+        }
+        let arguments = self.recorded_arguments();
+        let facts = Facts {
+            now_ms: self.arrival.now_ms,
+            decision_id: &self.decision_id,
+            decision,
+            transport: self.arrival.transport.as_str(),
+            resource: self.resource.as_ref().map_or("", |(_, resource)| &resource.name),
+            request: self.request.as_ref(),
+            http: self.http_facts(),
+            identity: self.identity.as_ref(),
+            policy_generation: self.policy_generation,
+            key_generation: self.key_generation,
+            duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            arguments: &arguments,
+        };
+        match facts.line() {
+            Ok(line) => parts.decision_log.write(line),
+            Err(error) => tracing::error!(%error, "a decision record could not be made"),
+        }
+    }
+
+    /// The arguments that the configuration names, and no others.
+    fn recorded_arguments(&self) -> Vec<(String, ArgumentValue)> {
+        let names = &self.authorizer.config().decision_log.arguments;
+        let sent = self.request.as_ref().and_then(|request| request.context.arguments.as_ref());
+        let (false, Some(sent)) = (names.is_empty(), sent) else { return Vec::new() };
+        let mut read = arguments::read(sent).unwrap_or_default();
+        read.retain(|(name, _)| names.contains(name));
+        read
+    }
+
+    fn http_facts(&self) -> HttpFacts<'_> {
+        let over_grpc = id::trace_id(self.arrival.traceparent.as_deref());
+        if let Some(incoming) = &self.incoming {
+            let head = &incoming.head;
+            let own = id::trace_id(head.traceparent.as_deref());
+            return HttpFacts {
+                method: &head.method,
+                host: &head.host,
+                path: head.path.as_str(),
+                origin: head.origin.as_deref().unwrap_or(""),
+                protocol_version: head.protocol_version.as_deref().unwrap_or(""),
+                client_ip: head.client_ip,
+                request_id: self.request_id(),
+                trace_id: if over_grpc.is_empty() { own } else { over_grpc },
+            };
+        }
+        let unread = self.unread.as_ref();
+        HttpFacts {
+            method: unread.map_or("", |refused| &refused.method),
+            host: unread.map_or("", |refused| &refused.host),
+            path: unread.map_or("", |refused| &refused.path),
+            client_ip: unread.and_then(|refused| refused.client_ip),
+            request_id: unread.map_or("", |refused| &refused.request_id),
+            trace_id: over_grpc,
+            ..HttpFacts::default()
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.recorded {
+            return;
+        }
+        // A panic here, while another is being unwound, would end the process.
+        let recorded = catch_unwind(AssertUnwindSafe(|| {
+            self.record(&Decision::Deny(Denial::plain(Reason::InternalError)));
+        }));
+        if recorded.is_err() {
+            tracing::error!("a failed check could not be recorded");
+        }
+    }
+}
+
+/// The answer to a check that panicked: its record was made when it was unwound.
+pub(super) fn after_panic(decision_id: String) -> Outcome {
+    tracing::error!(decision_id, "a check panicked");
+    let denial = Denial::plain(Reason::InternalError);
+    let refusal = Refusal { denial, challenge: None, rpc_id: None, allow_origin: None };
+    Outcome { decision_id, answer: Answer::Deny(Box::new(refusal)), notes: Notes::default() }
+}
