@@ -1,0 +1,75 @@
+//! The public listener: protected resource metadata and health, for strangers.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::sync::watch;
+
+use crate::authorizer::Authorizer;
+use crate::transport::admin;
+use crate::transport::admin::Readiness;
+use crate::transport::connection;
+use crate::transport::limits;
+use crate::transport::listener;
+use crate::transport::listener::Listener;
+use crate::transport::reply;
+use crate::transport::reply::ReplyBody;
+use crate::transport::respond;
+
+/// Serves until `stop` turns true, then lets what is under way end.
+pub async fn serve(
+    listener: Listener,
+    authorizer: Arc<Authorizer>,
+    readiness: Readiness,
+    stop: watch::Receiver<bool>,
+) {
+    let graceful = GracefulShutdown::new();
+    let watching = &graceful;
+    listener::accept(listener, stop, |stream, _peer| {
+        let authorizer = Arc::clone(&authorizer);
+        let readiness = readiness.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = answer(&authorizer, &readiness, &request);
+            Box::pin(async move { Ok::<_, Infallible>(response) })
+                as Pin<Box<dyn Future<Output = _> + Send>>
+        });
+        connection::serve_http1(stream, service, watching.watcher())
+    })
+    .await;
+    if tokio::time::timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some public requests were cut off by the end of the drain");
+    }
+}
+
+fn answer(
+    authorizer: &Authorizer,
+    readiness: &Readiness,
+    request: &Request<Incoming>,
+) -> Response<ReplyBody> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    }
+    if let Some(response) = admin::probe(readiness, request.uri().path()) {
+        return response;
+    }
+    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+    match authorizer.document(host.unwrap_or(""), request.uri().path()) {
+        Some(body) => {
+            let mut response = reply::json(StatusCode::OK, body);
+            for (name, value) in respond::document_headers() {
+                reply::set(&mut response, name, &value);
+            }
+            response
+        }
+        None => reply::text(StatusCode::NOT_FOUND, "no resource has its metadata here\n"),
+    }
+}

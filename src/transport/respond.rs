@@ -1,0 +1,256 @@
+//! The wire forms of an [`Outcome`]: the `CheckResponse` of ext_authz, and plain HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::StatusCode;
+use prost_types::Struct;
+use prost_types::Value;
+use prost_types::value::Kind;
+use serde::Serialize;
+
+use crate::authorizer::outcome::Answer;
+use crate::authorizer::outcome::Notes;
+use crate::authorizer::outcome::Outcome;
+use crate::authorizer::outcome::Refusal;
+use crate::decision::Denial;
+use crate::decision::Reason;
+use crate::decision::headers::Obligation;
+use crate::decision::status;
+use crate::proto::envoy::config::core::v3::HeaderValue;
+use crate::proto::envoy::config::core::v3::HeaderValueOption;
+use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use crate::proto::envoy::service::auth::v3::CheckResponse;
+use crate::proto::envoy::service::auth::v3::DeniedHttpResponse;
+use crate::proto::envoy::service::auth::v3::OkHttpResponse;
+use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
+use crate::proto::envoy::r#type::v3::HttpStatus;
+use crate::proto::google::rpc::Status;
+use crate::transport::reply;
+use crate::transport::reply::ReplyBody;
+
+/// Header that ties a refusal to its record.
+pub const DECISION_ID: &str = "x-cedargate-decision-id";
+
+/// Every answer to the proxy is a `CheckResponse` with a status set; what is not an allow has a
+/// code other than 0 and a `denied_response`, so that no failure mode of the proxy can open it.
+pub fn check_response(outcome: Outcome) -> CheckResponse {
+    let Outcome { decision_id, answer, notes } = outcome;
+    let (code, reason, response) = match answer {
+        Answer::Allow(obligations) => {
+            (0, Reason::Allowed.as_str(), HttpResponse::OkResponse(ok_response(obligations)))
+        }
+        Answer::Deny(refusal) => {
+            let row = status::row(refusal.denial.reason());
+            let body = refusal_body(&refusal, &decision_id);
+            let headers = refusal_headers(&refusal, &decision_id);
+            let response = denied(i32::from(row.http.number()), headers, body);
+            (row.grpc.number(), refusal.denial.reason().as_str(), response)
+        }
+        Answer::Document(body) => {
+            let response = denied(200, document_headers(), body.to_vec());
+            (status::DenyCode::PermissionDenied.number(), "resource_metadata", response)
+        }
+        Answer::Preflight(origin) => {
+            let response = denied(204, preflight_headers(&origin), Vec::new());
+            (status::DenyCode::PermissionDenied.number(), "cors_preflight", response)
+        }
+    };
+    let decision = if code == 0 { "allow" } else { "deny" };
+    CheckResponse {
+        status: Some(Status { code, message: reason.to_owned() }),
+        http_response: Some(response),
+        dynamic_metadata: Some(metadata(decision, reason, decision_id, notes)),
+    }
+}
+
+/// The answer to a gateway that asks over HTTP: 200 allows, and only an allow is 200. What would be
+/// a document or a preflight over gRPC is a refusal here, since the gateway would read it as an
+/// allow.
+pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
+    let Outcome { decision_id, answer, .. } = outcome;
+    let refusal = match answer {
+        Answer::Allow(obligations) => {
+            let mut response = reply::text(StatusCode::OK, "");
+            for obligation in obligations {
+                if let Obligation::Set(name, value) = obligation {
+                    reply::set(&mut response, &name, &value);
+                }
+            }
+            reply::set(&mut response, DECISION_ID, &decision_id);
+            return response;
+        }
+        Answer::Deny(refusal) => *refusal,
+        Answer::Document(_) => not_here(
+            Reason::UnknownResource,
+            "route this path to the public listener: in this dialect 200 would mean allow",
+        ),
+        Answer::Preflight(_) => not_here(
+            Reason::NotPermitted,
+            "answer CORS preflights in the gateway: in this dialect 2xx would mean allow",
+        ),
+    };
+    let status = status::row(refusal.denial.reason()).http.number();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = reply::json(status, refusal_body(&refusal, &decision_id));
+    for (name, value) in refusal_headers(&refusal, &decision_id) {
+        reply::set(&mut response, name, &value);
+    }
+    response
+}
+
+fn not_here(reason: Reason, message: &'static str) -> Refusal {
+    let denial = Denial::new(reason, message);
+    Refusal { denial, challenge: None, rpc_id: None, allow_origin: None }
+}
+
+fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
+    let mut headers = Vec::with_capacity(obligations.len());
+    let mut headers_to_remove = Vec::new();
+    for obligation in obligations {
+        match obligation {
+            // Proxies disagree about empty values: one sets them, another ignores them.
+            Obligation::Set(name, value) if value.is_empty() => headers_to_remove.push(name),
+            Obligation::Set(name, value) => headers.push(header(name, value)),
+            Obligation::Remove(name) => headers_to_remove.push(name),
+        }
+    }
+    OkHttpResponse { headers, headers_to_remove, response_headers_to_add: Vec::new() }
+}
+
+fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> HttpResponse {
+    HttpResponse::DeniedResponse(DeniedHttpResponse {
+        status: Some(HttpStatus { code: status }),
+        headers: headers.into_iter().map(|(name, value)| header(name.to_owned(), value)).collect(),
+        body: String::from_utf8(body).unwrap_or_default(),
+    })
+}
+
+/// One header, overwriting, in the form that every proxy of the protocol understands: `append`
+/// unset, `value` and not `raw_value`.
+fn header(key: String, value: String) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue { key, value, raw_value: Bytes::new().into() }),
+        append: None,
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+    }
+}
+
+fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+        (DECISION_ID, decision_id.to_owned()),
+    ];
+    if let Some(challenge) = &refusal.challenge {
+        headers.push(("www-authenticate", challenge.clone()));
+    }
+    if let Some(wait) = refusal.denial.retry_after {
+        headers.push(("retry-after", wait.as_secs().max(1).to_string()));
+    }
+    if let Some(origin) = &refusal.allow_origin {
+        headers.push(("access-control-allow-origin", origin.clone()));
+        headers.push(("access-control-expose-headers", EXPOSED.to_owned()));
+        headers.push(("vary", "origin".to_owned()));
+    }
+    headers
+}
+
+const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version";
+
+fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
+    [
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-methods", "GET, POST, DELETE"),
+        (
+            "access-control-allow-headers",
+            "authorization, content-type, accept, last-event-id, mcp-protocol-version, \
+             mcp-session-id, mcp-method, mcp-name",
+        ),
+        ("access-control-max-age", "600"),
+        ("vary", "origin"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// The headers of a public document: any page may read it.
+pub fn document_headers() -> Vec<(&'static str, String)> {
+    [
+        ("content-type", "application/json"),
+        ("cache-control", "max-age=300"),
+        ("access-control-allow-origin", "*"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'static str,
+    message: &'a str,
+    decision_id: &'a str,
+    required_scopes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct RpcBody<'a> {
+    jsonrpc: &'static str,
+    id: &'a serde_json::value::RawValue,
+    error: RpcError<'a>,
+}
+
+#[derive(Serialize)]
+struct RpcError<'a> {
+    code: i32,
+    message: &'a str,
+    data: Body<'a>,
+}
+
+/// The JSON body of a refusal; a JSON-RPC error object (JSON-RPC 2.0, section 5.1) where the
+/// request's id is known.
+fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
+    let denial = &refusal.denial;
+    let plain = Body {
+        error: denial.reason().as_str(),
+        message: &denial.message,
+        decision_id,
+        required_scopes: &denial.required_scopes,
+    };
+    let id = refusal.rpc_id.as_deref();
+    let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
+        Some(id) => {
+            let code = status::row(denial.reason()).rpc;
+            let error = RpcError { code, message: &denial.message, data: plain };
+            serde_json::to_vec(&RpcBody { jsonrpc: "2.0", id, error })
+        }
+        None => serde_json::to_vec(&plain),
+    };
+    written.unwrap_or_else(|_| br#"{"error":"internal_error"}"#.to_vec())
+}
+
+/// Facts for the proxy's access log and later filters: small and flat.
+fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> Struct {
+    let text = |value: String| Value { kind: Some(Kind::StringValue(value)) };
+    let policies = notes.policies.iter().map(|id: &Arc<str>| text(id.to_string())).collect();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::as_conversions,
+        reason = "the wire knows only doubles; a generation stays far below 2^53"
+    )]
+    let generation = notes.generation as f64;
+    let fields = BTreeMap::from([
+        ("decision".to_owned(), text(decision.to_owned())),
+        ("decision_id".to_owned(), text(decision_id)),
+        ("generation".to_owned(), Value { kind: Some(Kind::NumberValue(generation)) }),
+        (
+            "policies".to_owned(),
+            Value { kind: Some(Kind::ListValue(prost_types::ListValue { values: policies })) },
+        ),
+        ("reason".to_owned(), text(reason.to_owned())),
+        ("subject".to_owned(), text(notes.subject)),
+    ]);
+    Struct { fields }
+}
