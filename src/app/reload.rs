@@ -1,0 +1,133 @@
+//! Puts changed policies in force: whole or not at all, and the last good ones stay.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::watch;
+use tokio::task::JoinError;
+
+use crate::authorizer::snapshot::SnapshotCell;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::policy::PolicyFiles;
+use crate::policy::PolicySnapshot;
+use crate::source::Clock;
+use crate::source::policy_files::Poll;
+use crate::source::policy_files::PolicyWatcher;
+use crate::telemetry::metrics::Metrics;
+
+/// What became of the last reload.
+#[derive(Clone, Debug)]
+pub(super) struct LastReload {
+    /// When, in milliseconds since 1970.
+    pub(super) at_ms: i64,
+    /// Digest of the policies in force.
+    pub(super) digest: String,
+    /// The faults that kept a newer state of the directory out of force.
+    pub(super) faults: Vec<String>,
+}
+
+/// The last reload, shared with the status document.
+#[derive(Debug)]
+pub(super) struct Reloads(Mutex<LastReload>);
+
+impl Reloads {
+    pub(super) fn new(digest: &str, at_ms: i64) -> Self {
+        Self(Mutex::new(LastReload { at_ms, digest: digest.to_owned(), faults: Vec::new() }))
+    }
+
+    pub(super) fn last(&self) -> LastReload {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.at_ms = at_ms;
+        if let Some(digest) = digest {
+            digest.clone_into(&mut last.digest);
+        }
+        last.faults = faults.iter().map(ToString::to_string).collect();
+    }
+}
+
+/// What the watcher needs.
+pub(super) struct Watch {
+    pub(super) config: Arc<Config>,
+    pub(super) snapshot: Arc<SnapshotCell>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) reloads: Arc<Reloads>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The files of the policies in force.
+    pub(super) first: PolicyFiles,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Looks at the directory until `stop` turns true. Reading and compiling happen on a thread of
+/// their own, so that no check waits for them.
+pub(super) async fn watch(mut wiring: Watch) {
+    let dir = wiring.config.policies.dir.clone();
+    let mut watcher = PolicyWatcher::new(dir, &wiring.first);
+    loop {
+        tokio::select! {
+            _ = wiring.stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(wiring.config.policies.reload_interval) => {}
+        }
+        let polled = tokio::task::spawn_blocking(move || {
+            let poll = watcher.poll();
+            (watcher, poll)
+        });
+        let poll = match polled.await {
+            Ok((back, poll)) => {
+                watcher = back;
+                poll
+            }
+            Err(error) => return ended(&error),
+        };
+        match poll {
+            Poll::Unchanged | Poll::Settling => {}
+            Poll::Failed(faults) => wiring.keep(&faults),
+            Poll::Changed(files) => wiring.apply(files).await,
+        }
+    }
+}
+
+impl Watch {
+    async fn apply(&self, files: PolicyFiles) {
+        let generation = self.snapshot.load().policies.generation().saturating_add(1);
+        let config = Arc::clone(&self.config);
+        let compiled = tokio::task::spawn_blocking(move || {
+            PolicySnapshot::compile(&files, &config.resources, generation)
+        });
+        match compiled.await {
+            Ok(Ok(policies)) => {
+                for warning in policies.warnings() {
+                    tracing::warn!(%warning, "a policy is probably not meant so");
+                }
+                self.reloads.note(self.clock.now_ms(), Some(policies.digest()), &[]);
+                self.metrics.policy_reload("ok");
+                self.metrics.policy_generation(generation);
+                let count = policies.policy_count();
+                self.snapshot.publish_policies(Arc::new(policies));
+                tracing::info!(generation, policies = count, "policies reloaded");
+            }
+            Ok(Err(faults)) => self.keep(&faults),
+            Err(error) => {
+                self.metrics.policy_reload("failed");
+                tracing::error!(%error, "compiling the policies panicked; the last good ones stay");
+            }
+        }
+    }
+
+    fn keep(&self, faults: &[Fault]) {
+        self.metrics.policy_reload("failed");
+        self.reloads.note(self.clock.now_ms(), None, faults);
+        for fault in faults {
+            tracing::error!(%fault, "the policies were not reloaded; the last good ones stay");
+        }
+    }
+}
+
+fn ended(error: &JoinError) {
+    tracing::error!(%error, "the policy watcher ended; policies are no longer reloaded");
+}

@@ -1,0 +1,119 @@
+//! What `/v1/status` says.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::app::reload::Reloads;
+use crate::authorizer::snapshot::SnapshotCell;
+use crate::config::AuthenticatorKind;
+use crate::config::Config;
+use crate::source::KeySource;
+use crate::telemetry::metrics::Metrics;
+
+/// Everything that the document is written from.
+#[derive(Clone)]
+pub(super) struct StatusSource {
+    pub(super) config: Arc<Config>,
+    pub(super) snapshot: Arc<SnapshotCell>,
+    pub(super) key_sources: Vec<Option<Arc<dyn KeySource>>>,
+    pub(super) reloads: Arc<Reloads>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) readiness: watch::Receiver<bool>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: &'static str,
+    ready: bool,
+    policies: Policies,
+    authenticators: Vec<AuthenticatorStatus<'a>>,
+    resources: Vec<ResourceStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct Policies {
+    generation: u64,
+    count: usize,
+    digest: String,
+    last_reload_ms: i64,
+    faults: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct AuthenticatorStatus<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_age_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ResourceStatus<'a> {
+    name: &'a str,
+    url: &'a str,
+}
+
+impl StatusSource {
+    /// The document, as JSON.
+    pub(super) fn document(&self) -> Vec<u8> {
+        let snapshot = self.snapshot.load();
+        let last = self.reloads.last();
+        let authenticators = self.config.authenticators.iter().enumerate();
+        let document = Document {
+            version: env!("CARGO_PKG_VERSION"),
+            ready: *self.readiness.borrow(),
+            policies: Policies {
+                generation: snapshot.policies.generation(),
+                count: snapshot.policies.policy_count(),
+                digest: last.digest,
+                last_reload_ms: last.at_ms,
+                faults: last.faults,
+            },
+            authenticators: authenticators
+                .map(|(index, authenticator)| {
+                    let keys = snapshot.keys.get(index).and_then(Option::as_ref);
+                    AuthenticatorStatus {
+                        name: &authenticator.name,
+                        issuer: match &authenticator.kind {
+                            AuthenticatorKind::Jwt(rules) => Some(&rules.issuer),
+                            AuthenticatorKind::Anonymous => None,
+                        },
+                        keys: keys.map(|keys| keys.len()),
+                        keys_age_seconds: self.age(index),
+                    }
+                })
+                .collect(),
+            resources: self
+                .config
+                .resources
+                .iter()
+                .map(|resource| ResourceStatus { name: &resource.name, url: &resource.url })
+                .collect(),
+        };
+        serde_json::to_vec_pretty(&document).unwrap_or_default()
+    }
+
+    /// Brings the gauges that age by themselves up to date.
+    pub(super) fn refresh_metrics(&self) {
+        for (index, authenticator) in self.config.authenticators.iter().enumerate() {
+            if let Some(age) = self.age(index) {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::as_conversions,
+                    reason = "an age in seconds stays far below 2^53"
+                )]
+                self.metrics.jwks_age(&authenticator.name, age as f64);
+            }
+        }
+    }
+
+    fn age(&self, index: usize) -> Option<u64> {
+        let source = self.key_sources.get(index).and_then(Option::as_ref)?;
+        source.status().age().map(|age| age.as_secs())
+    }
+}
