@@ -1,3 +1,10 @@
 //! The `cedargate` program: parse arguments, run the command, map the error to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cedargate::cli::main().into()
+}

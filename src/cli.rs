@@ -1,0 +1,139 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod demo;
+mod health;
+mod output;
+mod schema;
+mod serve;
+mod validate;
+mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use clap_complete::Shell;
+
+use crate::cli::output::Output;
+
+const AFTER_HELP: &str = "\
+Examples:
+  cedargate demo                          see an allow, a 401 and a 403, with nothing else installed
+  cedargate validate --config FILE        every fault in the configuration and the policies, at once
+  cedargate serve --config FILE           run the sidecar
+  cedargate check --tool weather/get_forecast --subject alice --role viewer
+                                          one decision, offline, with the reason
+
+Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 4 policy tests
+failed; 5 denied. Flags win over the environment (CEDARGATE_...), which wins over the file.";
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Done,
+    /// It failed.
+    Failure,
+    /// The configuration or a policy is invalid.
+    Invalid,
+    /// The decision is a deny.
+    Denied,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failure => 1,
+            Exit::Invalid => 3,
+            Exit::Denied => 5,
+        })
+    }
+}
+
+/// Front-door authorization for MCP servers and HTTP services: OAuth tokens in, Cedar decisions out.
+#[derive(Debug, Parser)]
+#[command(name = "cedargate", version, after_help = AFTER_HELP, propagate_version = true)]
+struct Cli {
+    /// How faults are written
+    #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Human,
+          env = "CEDARGATE_ERROR_FORMAT")]
+    error_format: ErrorFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How faults are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ErrorFormat {
+    /// With an excerpt, for people
+    Human,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sidecar
+    Serve(serve::Serve),
+    /// Show an allow, a 401 and a 403 on this machine, with nothing else installed
+    Demo(demo::Demo),
+    /// Check the configuration and the policies, and report every fault at once
+    Validate(validate::Validate),
+    /// Decide one request offline, and explain the decision
+    Check(Box<check::Check>),
+    /// Ask a running sidecar whether it is ready
+    Health(health::Health),
+    /// Print a schema
+    #[command(subcommand)]
+    Schema(schema::Schema),
+    /// Print the version
+    Version(version::Version),
+    /// Print a completion script
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, clap::Args)]
+struct ConfigFlag {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "CEDARGATE_CONFIG", default_value = "cedargate.yaml")]
+    config: PathBuf,
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let output = Output::new(cli.error_format == ErrorFormat::Json);
+    match cli.command {
+        Command::Serve(command) => command.run(output),
+        Command::Demo(command) => command.run(output),
+        Command::Validate(command) => command.run(output),
+        Command::Check(command) => command.run(output),
+        Command::Health(command) => command.run(output),
+        Command::Schema(command) => command.run(output),
+        Command::Version(command) => command.run(output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "cedargate", &mut script);
+            output.data(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,262 @@
+//! A request as people describe it: the form of a policy test.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::io;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::identity::Identity;
+use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::request::AccessRequest;
+use crate::request::Action;
+use crate::request::Operation;
+use crate::request::Operations;
+use crate::request::RequestContext;
+use crate::request::Target;
+use crate::request::Thing;
+
+/// Largest request file, in bytes.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// What holds where the description is silent: 2026-01-01T12:00:00Z.
+const DEFAULT_NOW_MS: i64 = 1_767_268_800_000;
+
+/// What holds where the description is silent: an address of documentation (RFC 5737).
+const DEFAULT_CLIENT_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// A description that cannot be used.
+#[derive(Debug, Error)]
+pub(super) enum CaseFault {
+    #[error("`{path}` cannot be read")]
+    Read { path: String, source: io::Error },
+    #[error("`{path}`: {message}")]
+    Form { path: String, message: String },
+    #[error("name one of tool, uri, prompt, server, task or route")]
+    NoTarget,
+    #[error("name only one of tool, uri, prompt, server, task and route")]
+    TwoTargets,
+    #[error("`{0}` is not `<resource>/<name>`")]
+    Target(String),
+    #[error("action `{0}` is not in the schema; `cedargate schema cedar` lists them")]
+    Action(String),
+    #[error("a server as target needs an action, such as `tools/list`")]
+    NoAction,
+    #[error("principal type `{0}` is none of User, Client, ApiKey, Anonymous")]
+    PrincipalType(String),
+    #[error("`now` is not a time such as 2026-01-01T12:00:00Z")]
+    Now(#[source] time::error::Parse),
+    #[error("the arguments are not a JSON object")]
+    Arguments,
+}
+
+/// A described request, ready to decide.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) identity: Identity,
+    pub(super) request: AccessRequest,
+}
+
+/// The description, as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    pub(super) principal: WrittenPrincipal,
+    pub(super) action: Option<String>,
+    pub(super) tool: Option<String>,
+    pub(super) uri: Option<String>,
+    pub(super) prompt: Option<String>,
+    pub(super) server: Option<String>,
+    pub(super) task: Option<String>,
+    pub(super) route: Option<String>,
+    pub(super) arguments: Option<serde_json::Value>,
+    pub(super) context: WrittenContext,
+}
+
+/// The caller, as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenPrincipal {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) client_id: String,
+    pub(super) roles: BTreeSet<String>,
+    pub(super) groups: BTreeSet<String>,
+    pub(super) scopes: BTreeSet<String>,
+    pub(super) tenant: String,
+    pub(super) email: String,
+    pub(super) audience: BTreeSet<String>,
+    pub(super) claims: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The circumstances, as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenContext {
+    pub(super) client_ip: Option<IpAddr>,
+    pub(super) now: Option<String>,
+    pub(super) origin: String,
+}
+
+/// Reads a description from a file, or from standard input for `-`.
+#[expect(clippy::disallowed_methods, reason = "the request file is this command's input")]
+pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
+    let name = path.display().to_string();
+    let failed = |source| CaseFault::Read { path: name.clone(), source };
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().take(LARGEST_FILE).read_to_string(&mut text).map_err(failed)?;
+        text
+    } else {
+        std::fs::read_to_string(path).map_err(failed)?
+    };
+    let written: Written = serde_saphyr::from_str(&text)
+        .map_err(|error| CaseFault::Form { path: name.clone(), message: error.to_string() })?;
+    written.case()
+}
+
+impl Written {
+    /// The request that is described.
+    pub(super) fn case(self) -> Result<Case, CaseFault> {
+        let operation = self.operation()?;
+        let arguments = match self.arguments {
+            None => None,
+            Some(value @ serde_json::Value::Object(_)) => Some(Bytes::from(value.to_string())),
+            Some(_) => return Err(CaseFault::Arguments),
+        };
+        let now_ms = match &self.context.now {
+            None => DEFAULT_NOW_MS,
+            Some(text) => {
+                let at = OffsetDateTime::parse(text, &Rfc3339).map_err(CaseFault::Now)?;
+                i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
+            }
+        };
+        let context = RequestContext {
+            origin: self.context.origin,
+            client_ip: Some(self.context.client_ip.unwrap_or(DEFAULT_CLIENT_IP)),
+            now_ms,
+            arguments,
+            ..RequestContext::default()
+        };
+        let operations = Operations { first: operation, rest: Vec::new() };
+        let identity = self.principal.identity()?;
+        Ok(Case { identity, request: AccessRequest { operations, context } })
+    }
+
+    fn operation(&self) -> Result<Operation, CaseFault> {
+        let named = |text: &Option<String>, usual: Action, thing: fn(String) -> Thing| {
+            text.as_ref().map(|text| {
+                let (server, name) =
+                    text.split_once('/').ok_or_else(|| CaseFault::Target(text.clone()))?;
+                Ok((server.to_owned(), thing(name.to_owned()), Some(usual)))
+            })
+        };
+        let server = self.server.as_ref().map(|name| Ok((name.clone(), Thing::Server, None)));
+        let mut targets = [
+            named(&self.tool, Action::ToolsCall, Thing::Tool),
+            named(&self.uri, Action::ResourcesRead, Thing::Resource),
+            named(&self.prompt, Action::PromptsGet, Thing::Prompt),
+            named(&self.task, Action::TasksGet, Thing::Task),
+            named(&self.route, Action::Get, |name| Thing::Route(Arc::from(name))),
+            server,
+        ]
+        .into_iter()
+        .flatten();
+        let (server, thing, usual) = targets.next().ok_or(CaseFault::NoTarget)??;
+        if targets.next().is_some() {
+            return Err(CaseFault::TwoTargets);
+        }
+        let action = match &self.action {
+            Some(name) => Action::ALL
+                .into_iter()
+                .find(|action| action.as_str() == name)
+                .ok_or_else(|| CaseFault::Action(name.clone()))?,
+            None => usual.ok_or(CaseFault::NoAction)?,
+        };
+        Ok(Operation { action, target: Target { server: Arc::from(server), thing } })
+    }
+}
+
+impl WrittenPrincipal {
+    fn identity(self) -> Result<Identity, CaseFault> {
+        let kind = match self.kind.as_deref() {
+            Some("Anonymous") => return Ok(Identity::Anonymous),
+            Some("User") | None => PrincipalKind::User,
+            Some("Client") => PrincipalKind::Client,
+            Some("ApiKey") => PrincipalKind::ApiKey,
+            Some(other) => return Err(CaseFault::PrincipalType(other.to_owned())),
+        };
+        let id = match kind {
+            PrincipalKind::User => format!("{}#{}", self.issuer, self.subject),
+            PrincipalKind::Client => format!("{}#{}", self.issuer, self.client_id),
+            PrincipalKind::ApiKey => self.subject.clone(),
+        };
+        Ok(Identity::Verified(Arc::new(Principal {
+            kind,
+            id,
+            authenticator: Arc::from(""),
+            issuer: self.issuer,
+            subject: self.subject,
+            client_id: self.client_id,
+            tenant: self.tenant,
+            email: self.email,
+            name: String::new(),
+            roles: self.roles,
+            groups: self.groups,
+            scopes: self.scopes,
+            audience: self.audience,
+            claims: self.claims,
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        let written: Written = serde_saphyr::from_str(text).unwrap();
+        written.case().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_description_becomes_a_request() {
+        let text = "principal: {subject: alice, issuer: i, roles: [viewer]}\n\
+                    tool: weather/a/b\narguments: {city: Berne}\n\
+                    context: {now: \"2026-01-01T00:00:00Z\"}\n";
+        let case = serde_saphyr::from_str::<Written>(text).unwrap().case().unwrap();
+        let operation = &case.request.operations.first;
+        assert_eq!(operation.action, Action::ToolsCall);
+        assert_eq!(operation.target.thing, Thing::Tool("a/b".to_owned()));
+        assert_eq!(case.request.context.now_ms, 1_767_225_600_000);
+        let Identity::Verified(principal) = case.identity else { panic!("a user") };
+        assert_eq!(principal.id, "i#alice");
+    }
+
+    #[test]
+    fn every_fault_says_what_to_do() {
+        for (text, expected) in [
+            ("{}", "name one of tool"),
+            ("{tool: a/b, prompt: a/c}", "only one of"),
+            ("{tool: ab}", "`ab` is not"),
+            ("{server: a}", "needs an action"),
+            ("{server: a, action: tools/lst}", "`tools/lst` is not in the schema"),
+            ("{tool: a/b, arguments: [1]}", "not a JSON object"),
+            ("{tool: a/b, principal: {type: Robot}}", "`Robot` is none of"),
+            ("{tool: a/b, context: {now: yesterday}}", "`now` is not a time"),
+        ] {
+            assert!(fault(text).contains(expected), "{text}: {}", fault(text));
+        }
+    }
+}

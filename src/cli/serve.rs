@@ -1,0 +1,113 @@
+//! `cedargate serve`
+
+use std::path::PathBuf;
+
+use crate::app::App;
+use crate::app::PolicyOrigin;
+use crate::app::StartError;
+use crate::cli::ConfigFlag;
+use crate::cli::Exit;
+use crate::cli::output::Output;
+use crate::config;
+use crate::config::Config;
+use crate::config::Overrides;
+use crate::shutdown;
+use crate::telemetry::logging;
+
+/// Stack of a worker thread: deep policies recurse, and Cedar refuses to go on below 100 KiB.
+const STACK: usize = 4 * 1024 * 1024;
+
+/// Run the sidecar
+///
+/// Reads the configuration and the policies, opens the listeners, fetches the issuers' keys, and
+/// answers checks until SIGTERM or SIGINT. Changed policies are put in force while it runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    file: ConfigFlag,
+    /// Print the effective configuration, without secrets, and stop
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    overrides: Flags,
+}
+
+/// Settings that win over the file.
+#[derive(Debug, clap::Args)]
+struct Flags {
+    /// Where Envoy asks: `host:port` or `unix:/path`
+    #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_GRPC")]
+    listen_grpc: Option<String>,
+    /// Where other gateways ask
+    #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_HTTP")]
+    listen_http: Option<String>,
+    /// Where strangers read the resource metadata
+    #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_PUBLIC")]
+    listen_public: Option<String>,
+    /// Where probes, metrics and status are
+    #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_ADMIN")]
+    listen_admin: Option<String>,
+    /// The policy directory
+    #[arg(long, value_name = "DIR", env = "CEDARGATE_POLICIES_DIR")]
+    policies_dir: Option<PathBuf>,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter
+    #[arg(long, value_name = "LEVEL", env = "CEDARGATE_LOG_LEVEL")]
+    log_level: Option<String>,
+    /// `json` or `text`
+    #[arg(long, value_name = "FORMAT", env = "CEDARGATE_LOG_FORMAT")]
+    log_format: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self, output: Output) -> Exit {
+        let overrides = Overrides {
+            grpc: self.overrides.listen_grpc,
+            http: self.overrides.listen_http,
+            public: self.overrides.listen_public,
+            admin: self.overrides.listen_admin,
+            policies_dir: self.overrides.policies_dir,
+            log_level: self.overrides.log_level,
+            log_format: self.overrides.log_format,
+        };
+        let loaded = match config::load_with(&self.file.config, &overrides) {
+            Ok(loaded) => loaded,
+            Err(faults) => return output.faults(&faults),
+        };
+        if self.print_config {
+            return output.data(&config::describe(&loaded.config));
+        }
+        output.faults(&loaded.warnings);
+        if let Err(error) = logging::install(&loaded.config.log) {
+            return output.failure(&error);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_stack_size(STACK)
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(serve(loaded.config, output)),
+            Err(error) => output.failure(&error),
+        }
+    }
+}
+
+async fn serve(config: Config, output: Output) -> Exit {
+    let app = match App::start(config, PolicyOrigin::Directory).await {
+        Ok(app) => app,
+        Err(StartError::Policies(faults)) => return output.faults(&faults),
+        Err(error) => return output.failure(&error),
+    };
+    let signalled = tokio::select! {
+        signalled = shutdown::signalled() => signalled,
+        signalled = async {
+            app.become_ready().await;
+            shutdown::signalled().await
+        } => signalled,
+    };
+    match signalled {
+        Ok(signal) => tracing::info!(signal, "draining"),
+        Err(error) => return output.failure(&error),
+    }
+    app.drain().await;
+    Exit::Done
+}
