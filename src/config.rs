@@ -1,17 +1,76 @@
 //! The configuration, validated and ready to use.
 //!
-//! [`load`](loader) reads a file into these types and reports every fault in it, not only the
-//! first. What users write is documented on the types of the submodules, one a concern; the types
-//! here are what the rest of the program runs on.
+//! [`load`] reads a file into these types and reports every fault in it, not only the first: the text
+//! becomes a tree in which everything knows its place, variables are expanded in its values, flags
+//! are put over it, and each section is read key by key.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod authenticator;
+mod claims;
+mod danger;
+mod describe;
+mod expand;
+mod files;
+mod identity_headers;
+mod jwt;
+mod keys;
+mod listen;
+mod overrides;
+mod reach;
+mod reader;
+mod resource;
+mod scalar;
+mod schema;
+mod settings;
+mod suggest;
+mod yaml;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
+
+pub use crate::config::authenticator::Algorithm;
+pub use crate::config::authenticator::Authenticator;
+pub use crate::config::authenticator::AuthenticatorKind;
+pub use crate::config::authenticator::JwtRules;
+pub use crate::config::authenticator::KeyOrigin;
+pub use crate::config::authenticator::LocalKey;
+pub use crate::config::authenticator::Remote;
+pub use crate::config::claims::Assertions;
+pub use crate::config::claims::ClaimPath;
+pub use crate::config::claims::ClaimPaths;
+pub use crate::config::describe::describe;
+pub use crate::config::expand::Environment;
+pub use crate::config::expand::ProcessEnvironment;
+pub use crate::config::identity_headers::IdentityField;
+pub use crate::config::identity_headers::IdentityHeaders;
+pub use crate::config::listen::Address;
+pub use crate::config::listen::ClientIp;
+pub use crate::config::listen::Listen;
+pub use crate::config::overrides::Overrides;
+pub use crate::config::resource::McpRules;
+pub use crate::config::resource::Resource;
+pub use crate::config::resource::ResourceKind;
+pub use crate::config::resource::ResourceMetadata;
+pub use crate::config::resource::Route;
+pub use crate::config::resource::RouteSegment;
+pub use crate::config::schema::json_schema;
+pub use crate::config::settings::DecisionLog;
+pub use crate::config::settings::DecisionSink;
+pub use crate::config::settings::Limits;
+pub use crate::config::settings::Log;
+pub use crate::config::settings::LogFormat;
+pub use crate::config::settings::Policies;
+use crate::config::expand::Inputs;
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::yaml::Node;
+use crate::fault::Fault;
+use crate::fault::Severity;
+use crate::fault::Source;
+
+/// Largest configuration file, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Everything that one run needs to know.
 #[derive(Clone, Debug)]
@@ -40,362 +99,157 @@ pub struct Config {
     pub explain_to_anonymous: bool,
 }
 
-/// The listeners.
+/// A configuration, and what is doubtful about it.
 #[derive(Clone, Debug)]
-pub struct Listen {
-    /// Envoy `ext_authz` and gRPC health.
-    pub grpc: Address,
-    /// Checks for other gateways.
-    pub http: Address,
-    /// Resource metadata and health for strangers.
-    pub public: Option<Address>,
-    /// Probes, metrics and status.
-    pub admin: Address,
-    /// Who may call `http`, and whose forwarded headers are believed.
-    pub trusted_peers: Vec<IpNet>,
-    /// What callers of `http` must send in `x-cedargate-secret`.
-    pub shared_secret: Option<SecretString>,
-    /// How long to serve on after readiness has been withdrawn.
-    pub drain: Duration,
+pub struct Loaded {
+    /// Ready to use.
+    pub config: Config,
+    /// Warnings, in the order of the file.
+    pub warnings: Vec<Fault>,
 }
 
-/// One place to listen at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `host:port`, an IP address and a port.
-    Tcp(SocketAddr),
-    /// `unix:/path`
-    Unix(PathBuf),
+/// Reads a file and what it refers to, with the environment of this process.
+///
+/// # Errors
+///
+/// Every fault in the file, in its order; warnings are among them.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
+    load_with(path, &Overrides::default())
 }
 
-/// Where the caller's address is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientIp {
-    /// The peer that the proxy saw.
-    Peer,
-    /// The header that Envoy sets when `use_remote_address` is on.
-    EnvoyExternalAddress,
-    /// The right-most untrusted hop of `x-forwarded-for`.
-    ForwardedFor,
+/// As [`load`], with values that win over those of the file.
+///
+/// # Errors
+///
+/// Every fault in the file and in the overrides; warnings are among them.
+pub fn load_with(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Fault>> {
+    let name: Arc<str> = path.display().to_string().into();
+    let text = files::text(path, LARGEST).map_err(|error| {
+        let source = Source {
+            name: Arc::clone(&name),
+            text: "".into(),
+        };
+        vec![Fault::error(&source, None, error.to_string())]
+    })?;
+    let source = Source {
+        name,
+        text: text.into(),
+    };
+    let base = path.parent().unwrap_or(Path::new(""));
+    parse_with(&source, base, &ProcessEnvironment, overrides)
 }
 
-/// One way of recognising callers.
-#[derive(Clone, Debug)]
-pub struct Authenticator {
-    /// Its name in the file, in logs and in metrics.
-    pub name: Arc<str>,
-    /// How it works.
-    pub kind: AuthenticatorKind,
+/// Reads a text. Relative paths in it start at `base`.
+///
+/// # Errors
+///
+/// Every fault in the text, in its order; warnings are among them.
+pub fn parse(
+    source: &Source,
+    base: &Path,
+    environment: &dyn Environment,
+) -> Result<Loaded, Vec<Fault>> {
+    parse_with(source, base, environment, &Overrides::default())
 }
 
-/// The ways of recognising callers.
-#[derive(Clone, Debug)]
-pub enum AuthenticatorKind {
-    /// A JWT (RFC 7519) of one issuer; `type: oidc` and `type: jwt`.
-    Jwt(Box<JwtRules>),
-    /// No credential at all.
-    Anonymous,
+/// As [`parse`], with values that win over those of the text.
+///
+/// # Errors
+///
+/// Every fault in the text and in the overrides; warnings are among them.
+pub fn parse_with(
+    source: &Source,
+    base: &Path,
+    environment: &dyn Environment,
+    overrides: &Overrides,
+) -> Result<Loaded, Vec<Fault>> {
+    let mut faults = Faults::new(source);
+    let config = yaml::tree(source, &mut faults).and_then(|mut root| {
+        yaml::hide_secrets(&mut root, "", &mut faults);
+        let inputs = Inputs { environment, base };
+        expand::expand(&mut root, &inputs, &mut faults);
+        overrides::apply(&mut root, overrides);
+        let mut config = read(&root, base, &mut faults)?;
+        if let Some(dir) = &overrides.policies_dir {
+            config.policies.dir.clone_from(dir);
+        }
+        Some(config)
+    });
+    let mut found = faults.finish();
+    let failed = found.iter().any(|fault| fault.severity == Severity::Error);
+    match config {
+        Some(config) if !failed => Ok(Loaded {
+            config,
+            warnings: found,
+        }),
+        Some(_) => Err(found),
+        None => {
+            if !failed {
+                // An empty report would look like success.
+                found.push(Fault::error(source, None, "the file cannot be used"));
+            }
+            Err(found)
+        }
+    }
 }
 
-/// What a JWT must satisfy, and where the keys are.
-#[derive(Clone, Debug)]
-pub struct JwtRules {
-    /// The exact `iss`.
-    pub issuer: String,
-    /// Where the keys come from.
-    pub keys: KeyOrigin,
-    /// Accepted audiences; empty: those of the resource asked for.
-    pub audiences: Vec<String>,
-    /// Accepted algorithms (RFC 7518, section 3.1).
-    pub algorithms: Vec<Algorithm>,
-    /// Accepted `typ` values, lower case, without `application/`.
-    pub token_types: Vec<String>,
-    /// Where facts are found in the claims.
-    pub claims: ClaimPaths,
-    /// What the issuer may assert as roles.
-    pub roles: Assertions,
-    /// What the issuer may assert as groups.
-    pub groups: Assertions,
-    /// What the issuer may assert as scopes.
-    pub scopes: Assertions,
-    /// Tolerated difference of clocks, 0 to 300 s.
-    pub leeway: Duration,
-    /// Longest accepted time from now to `exp`.
-    pub max_lifetime: Duration,
-    /// `insecure_skip_audience`: accept any audience.
-    pub insecure_skip_audience: bool,
-    /// `insecure_skip_expiry`: accept tokens without `exp` and expired ones.
-    pub insecure_skip_expiry: bool,
-    /// `insecure_skip_issued_at`: accept an `iat` in the future.
-    pub insecure_skip_issued_at: bool,
+/// Reads every section. `None` only where the file as a whole is not a mapping.
+fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
+    let mut map = Mapping::of(root, faults)?.later(&["revocations", "dev_tokens"]);
+    let listen = map.optional("listen").map(|node| listen::read(node, faults));
+    let client_ip = map
+        .optional("client_ip")
+        .map(|node| listen::read_client_ip(node, faults));
+    let authenticators = map
+        .required("authenticators", faults)
+        .map(|node| authenticator::read_all(node, base, faults))
+        .unwrap_or_default();
+    let mut resources = map
+        .required("resources", faults)
+        .map(|node| resource::read_all(node, faults))
+        .unwrap_or_default();
+    reach::connect(&mut resources, &authenticators, faults);
+    let policies = settings::read_policies(map.optional("policies"), base, faults);
+    let identity_headers = map
+        .optional("identity_headers")
+        .map(|node| identity_headers::read(node, faults));
+    let limits = map
+        .optional("limits")
+        .map(|node| settings::read_limits(node, faults));
+    let decision_log = map
+        .optional("decision_log")
+        .map(|node| settings::read_decision_log(node, base, faults));
+    let admin_token = map
+        .optional("admin")
+        .and_then(|node| settings::read_admin(node, faults));
+    let log = map
+        .optional("log")
+        .map(|node| settings::read_log(node, faults));
+    let explain_to_anonymous = map
+        .optional("explain_to_anonymous")
+        .and_then(|node| scalar::switch(node, faults));
+    map.finish(faults);
+    Some(Config {
+        listen: listen.unwrap_or_default(),
+        client_ip: client_ip.unwrap_or(ClientIp::Peer),
+        authenticators: authenticators.into_iter().filter_map(complete).collect(),
+        resources: resources
+            .into_iter()
+            .map(|declared| Arc::new(declared.resource))
+            .collect(),
+        policies,
+        identity_headers: identity_headers.unwrap_or_default(),
+        limits: limits.unwrap_or_default(),
+        decision_log: decision_log.unwrap_or_default(),
+        admin_token,
+        log: log.unwrap_or_default(),
+        explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
+    })
 }
 
-/// Where an issuer's keys come from.
-#[derive(Clone, Debug)]
-pub enum KeyOrigin {
-    /// RFC 8414 or `OpenID` Connect discovery at the issuer.
-    Discovery(Remote),
-    /// A JWK set at a fixed URL.
-    JwksUri(Url, Remote),
-    /// Public keys in the configuration.
-    Local(Vec<LocalKey>),
-}
-
-/// How a remote issuer is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
-    /// Extra certificate authorities, PEM.
-    pub ca_pem: Option<Vec<u8>>,
-    /// `insecure_allow_http`: plain http is accepted.
-    pub insecure_allow_http: bool,
-}
-
-/// A public key that the operator wrote down.
-#[derive(Clone, Debug)]
-pub struct LocalKey {
-    /// `SubjectPublicKeyInfo` or a certificate, PEM.
-    pub pem: Vec<u8>,
-    /// The one algorithm that it verifies.
-    pub algorithm: Algorithm,
-    /// The `kid` that tokens name it by; absent: tokens need none.
-    pub kid: Option<String>,
-}
-
-/// Signature algorithms (RFC 7518, section 3.1; RFC 8037, section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512
-    Rs512,
-    /// RSASSA-PSS with SHA-256
-    Ps256,
-    /// RSASSA-PSS with SHA-384
-    Ps384,
-    /// RSASSA-PSS with SHA-512
-    Ps512,
-    /// ECDSA on P-256 with SHA-256
-    Es256,
-    /// ECDSA on P-384 with SHA-384
-    Es384,
-    /// Ed25519
-    EdDsa,
-}
-
-/// Where facts are found in the claims: for each a list of paths, the first present wins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimPaths {
-    /// Default `sub`.
-    pub subject: Vec<ClaimPath>,
-    /// Default `client_id`, `azp`.
-    pub client_id: Vec<ClaimPath>,
-    /// Default `roles`, `realm_access.roles`.
-    pub roles: Vec<ClaimPath>,
-    /// Default `groups`.
-    pub groups: Vec<ClaimPath>,
-    /// Default `scope`, `scp`.
-    pub scopes: Vec<ClaimPath>,
-    /// Default `tenant`, `tid`, `org_id`.
-    pub tenant: Vec<ClaimPath>,
-    /// Default `email`.
-    pub email: Vec<ClaimPath>,
-    /// Default `name`.
-    pub name: Vec<ClaimPath>,
-}
-
-/// A place in a claims set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClaimPath {
-    /// A name: a top-level claim of that exact name first, then the path split at dots.
-    Name(String),
-    /// An RFC 6901 pointer, as its unescaped reference tokens.
-    Pointer(Vec<String>),
-}
-
-/// What an issuer may say of one kind of fact.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Assertions {
-    /// The values that it may use; absent: any.
-    pub allow: Option<Vec<String>>,
-    /// What is put before each value.
-    pub prefix: String,
-}
-
-/// Something that is protected.
-#[derive(Clone, Debug)]
-pub struct Resource {
-    /// Its name in the file; the id of the Cedar entity `Mcp::Server`.
-    pub name: Arc<str>,
-    /// The canonical URI (RFC 8707, section 2; RFC 9728, `resource`), exactly as written.
-    pub url: String,
-    /// `http` or `https`.
-    pub scheme: String,
-    /// Host of the URL, lower case, with the port unless it is the scheme's default.
-    pub authority: String,
-    /// Path of the URL, canonical; `/` when it has none.
-    pub path: String,
-    /// What it speaks.
-    pub kind: ResourceKind,
-    /// Accepted audiences; never empty.
-    pub audiences: Vec<String>,
-    /// Indices into [`Config::authenticators`] of the ones that it accepts.
-    pub authenticators: Vec<usize>,
-    /// The tenant that it belongs to.
-    pub tenant: String,
-    /// Labels for policies.
-    pub labels: Vec<String>,
-    /// Server groups that it is in.
-    pub groups: Vec<String>,
-    /// Scopes that imply others, broad to narrow.
-    pub scope_hierarchy: Vec<(String, Vec<String>)>,
-    /// What the protected resource metadata says beside the obvious (RFC 9728, section 2).
-    pub metadata: ResourceMetadata,
-}
-
-/// What a resource speaks.
-#[derive(Clone, Debug)]
-pub enum ResourceKind {
-    /// Model Context Protocol over streamable HTTP; the path matches exactly.
-    Mcp(McpRules),
-    /// Anything else; the path matches as a prefix of whole segments.
-    Http {
-        /// Names for paths, first match wins.
-        routes: Vec<Route>,
-    },
-}
-
-/// How strictly an MCP endpoint is read.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct McpRules {
-    /// Accepted `Origin` values; a request without one is always accepted.
-    pub allowed_origins: Vec<String>,
-    /// Accepted protocol revisions; empty: all that are known.
-    pub versions: Vec<String>,
-}
-
-/// A name for the paths that match a pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The id of the Cedar entity `Mcp::Route`.
-    pub name: Arc<str>,
-    /// The pattern, segment by segment.
-    pub pattern: Vec<RouteSegment>,
-}
-
-/// One segment of a route's pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteSegment {
-    /// Exactly this text.
-    Literal(String),
-    /// `{name}`: any one segment.
-    One,
-    /// `{*name}`, last only: one segment or more.
-    Rest,
-}
-
-/// Optional members of the protected resource metadata (RFC 9728, section 2).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ResourceMetadata {
-    /// `scopes_supported`
-    pub scopes_supported: Vec<String>,
-    /// `resource_name`
-    pub resource_name: String,
-    /// `resource_documentation`
-    pub resource_documentation: String,
-    /// `resource_policy_uri`
-    pub resource_policy_uri: String,
-    /// `resource_tos_uri`
-    pub resource_tos_uri: String,
-}
-
-/// Where the policies live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policies {
-    /// The directory.
-    pub dir: PathBuf,
-    /// How often it is looked at.
-    pub reload_interval: Duration,
-}
-
-/// What the upstream is told about the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityHeaders {
-    /// What every header's name starts with, lower case, ending in `-`.
-    pub prefix: String,
-    /// The facts that are sent, each as `<prefix><field>`.
-    pub send: Vec<IdentityField>,
-}
-
-/// A fact about the caller that an upstream may be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IdentityField {
-    /// `subject`
-    Subject,
-    /// `client-id`
-    ClientId,
-    /// `roles`
-    Roles,
-    /// `groups`
-    Groups,
-    /// `scopes`
-    Scopes,
-    /// `issuer`
-    Issuer,
-    /// `tenant`
-    Tenant,
-    /// `email`
-    Email,
-    /// `name`
-    Name,
-}
-
-/// Bounds on one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest accepted request body, in bytes.
-    pub body: usize,
-    /// Longest accepted token, in bytes.
-    pub token: usize,
-    /// Longest time that one check may take.
-    pub deadline: Duration,
-}
-
-/// Where decisions are recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecisionLog {
-    /// The sink.
-    pub to: DecisionSink,
-    /// Names of the arguments whose values may be recorded.
-    pub arguments: Vec<String>,
-}
-
-/// A sink for decision records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DecisionSink {
-    /// Standard output.
-    Stdout,
-    /// Appended to a file.
-    File(PathBuf),
-    /// Nowhere.
-    None,
-}
-
-/// The program's own log, on standard error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter in the syntax of `RUST_LOG`.
-    pub level: String,
-    /// One JSON object a line, or text for people.
-    pub format: LogFormat,
-}
-
-/// The form of the program's own log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// Text for people.
-    Text,
+/// An authenticator that was read without a fault. Indices of resources hold because a file with any
+/// other is refused.
+fn complete(declared: authenticator::Declared) -> Option<Arc<Authenticator>> {
+    let authenticator::Declared { name, kind, .. } = declared;
+    kind.map(|kind| Arc::new(Authenticator { name, kind }))
 }

@@ -1,5 +1,7 @@
 //! One fault in a file that an operator wrote: where it is, what is wrong, and the way out.
 
+pub mod render;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

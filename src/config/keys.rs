@@ -1,0 +1,215 @@
+//! Public keys and certificate authorities that the operator wrote down, as PEM.
+
+use std::path::Path;
+
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::DecodingKeyKind;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::config::authenticator::Algorithm;
+use crate::config::authenticator::LocalKey;
+use crate::config::files;
+use crate::config::jwt;
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::scalar;
+use crate::config::yaml::Node;
+
+/// Largest key or bundle of authorities, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Bytes of an uncompressed point (SEC 1, section 2.3.3) on P-256 and P-384.
+const P256_POINT: usize = 65;
+const P384_POINT: usize = 97;
+
+/// The certificates of a `ca_file`.
+pub(super) fn read_authorities(
+    node: &Node,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<u8>> {
+    let pem = read_file(node, base, faults)?;
+    let mut certificates = CertificateDer::pem_slice_iter(&pem).peekable();
+    if certificates.peek().is_some() && certificates.all(|one| one.is_ok()) {
+        return Some(pem);
+    }
+    faults.error(&node.place, "the file holds no certificates in PEM form");
+    None
+}
+
+/// The list of `keys`.
+pub(super) fn read_local(
+    node: &Node,
+    allowed: &[Algorithm],
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<LocalKey>> {
+    let items = scalar::list(node, faults)?;
+    if items.is_empty() {
+        faults.error(&node.place, "at least one key is needed");
+        return None;
+    }
+    let mut keys: Vec<LocalKey> = Vec::new();
+    for item in items {
+        let Some(key) = read_key(item, allowed, base, faults) else {
+            continue;
+        };
+        if key.kid.is_some() && keys.iter().any(|other| other.kid == key.kid) {
+            faults.error(&item.place, "a second key with the same `kid`");
+        }
+        keys.push(key);
+    }
+    Some(keys)
+}
+
+fn read_key(
+    node: &Node,
+    allowed: &[Algorithm],
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<LocalKey> {
+    let mut map = Mapping::of(node, faults)?.later(&["secret"]);
+    let algorithm_node = map.required("algorithm", faults);
+    let algorithm = algorithm_node.and_then(|node| jwt::read_algorithm(node, faults));
+    let kid = map
+        .optional("kid")
+        .and_then(|node| scalar::filled(node, faults))
+        .map(str::to_owned);
+    let file = map.optional("file");
+    let inline = map.optional("pem");
+    let (place, pem) = match (file, inline) {
+        (Some(node), None) => (&node.place, read_file(node, base, faults)),
+        (None, Some(node)) => {
+            let text = scalar::text(node, faults);
+            (&node.place, text.map(|text| text.as_bytes().to_vec()))
+        }
+        (Some(_), Some(node)) => {
+            faults.error(&node.place, "`file` and `pem`: only one of them");
+            (&node.place, None)
+        }
+        (None, None) => {
+            faults.error_help(map.place(), "no key", "set `file` or `pem`");
+            (map.place(), None)
+        }
+    };
+    map.finish(faults);
+    let (algorithm, pem) = (algorithm?, pem?);
+    if !allowed.contains(&algorithm)
+        && let Some(node) = algorithm_node
+    {
+        let message = format!("`{}` is not among `algorithms`", algorithm.name());
+        faults.error(&node.place, message);
+    }
+    if let Err(fault) = check(&pem, algorithm) {
+        faults.error_help(place, fault.to_string(), fault.help());
+        return None;
+    }
+    Some(LocalKey {
+        pem,
+        algorithm,
+        kid,
+    })
+}
+
+fn read_file(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Vec<u8>> {
+    let path = scalar::filled(node, faults)?;
+    match files::bytes(&base.join(path), LARGEST) {
+        Ok(bytes) => Some(bytes),
+        Err(_) if node.place.is_hidden() => {
+            faults.error(&node.place, "the file cannot be read");
+            None
+        }
+        Err(error) => {
+            faults.error(&node.place, error.to_string());
+            None
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum KeyFault {
+    #[error("a private key where a public key is wanted")]
+    Private,
+    #[error("no public key in PEM form, or none that fits `{0}`")]
+    Misfit(&'static str),
+}
+
+impl KeyFault {
+    fn help(self) -> &'static str {
+        match self {
+            Self::Private => {
+                "keep it with the issuer; `openssl pkey -in KEY -pubout` writes the public one"
+            }
+            Self::Misfit(_) => {
+                "RS* and PS* take RSA keys, ES256 P-256, ES384 P-384, EdDSA Ed25519"
+            }
+        }
+    }
+}
+
+fn check(pem: &[u8], algorithm: Algorithm) -> Result<(), KeyFault> {
+    if String::from_utf8_lossy(pem).contains("PRIVATE KEY-----") {
+        return Err(KeyFault::Private);
+    }
+    let misfit = KeyFault::Misfit(algorithm.name());
+    let (key, point) = match algorithm {
+        Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512 => (DecodingKey::from_rsa_pem(pem), None),
+        Algorithm::Es256 => (DecodingKey::from_ec_pem(pem), Some(P256_POINT)),
+        Algorithm::Es384 => (DecodingKey::from_ec_pem(pem), Some(P384_POINT)),
+        Algorithm::EdDsa => (DecodingKey::from_ed_pem(pem), None),
+    };
+    let key = key.map_err(|_| misfit)?;
+    match (key.kind(), point) {
+        (_, None) => Ok(()),
+        (DecodingKeyKind::SecretOrDer(bytes), Some(length)) if bytes.len() == length => Ok(()),
+        (
+            DecodingKeyKind::SecretOrDer(_) | DecodingKeyKind::RsaModulusExponent { .. },
+            Some(_),
+        ) => Err(misfit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P256: &str = include_str!("../../tests/fixtures/config/p256.pem");
+    const P384: &str = include_str!("../../tests/fixtures/config/p384.pem");
+    const RSA: &str = include_str!("../../tests/fixtures/config/rsa.pem");
+    const ED25519: &str = include_str!("../../tests/fixtures/config/ed25519.pem");
+
+    #[test]
+    fn a_key_fits_the_algorithms_of_its_kind_and_no_other() {
+        for (pem, fits) in [
+            (P256, vec![Algorithm::Es256]),
+            (P384, vec![Algorithm::Es384]),
+            (ED25519, vec![Algorithm::EdDsa]),
+            (RSA, Algorithm::ALL.into_iter().take(6).collect()),
+        ] {
+            for algorithm in Algorithm::ALL {
+                let checked = check(pem.as_bytes(), algorithm);
+                let expected = fits
+                    .contains(&algorithm)
+                    .then_some(())
+                    .ok_or(KeyFault::Misfit(algorithm.name()));
+                assert_eq!(checked, expected, "{pem}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused() {
+        let private = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
+        assert_eq!(check(private.as_bytes(), Algorithm::Rs256), Err(KeyFault::Private));
+        for pem in ["", "no key", &P256.replace("MFkw", "MFkx")] {
+            let misfit = Err(KeyFault::Misfit("ES256"));
+            assert_eq!(check(pem.as_bytes(), Algorithm::Es256), misfit, "{pem}");
+        }
+    }
+}

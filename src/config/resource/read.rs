@@ -1,0 +1,260 @@
+//! Reads the list of resources.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::reader::Place;
+use crate::config::reader::shown;
+use crate::config::resource::McpRules;
+use crate::config::resource::Resource;
+use crate::config::resource::ResourceKind;
+use crate::config::resource::ResourceMetadata;
+use crate::config::resource::address;
+use crate::config::resource::address::Parts;
+use crate::config::resource::route;
+use crate::config::resource::scopes;
+use crate::config::scalar;
+use crate::config::yaml::Node;
+
+/// What the file says of one resource; its authenticators are still names.
+pub(in crate::config) struct Declared<'t> {
+    pub(in crate::config) resource: Resource,
+    /// The list of names as written; absent: the default.
+    pub(in crate::config) authenticators: Option<&'t Node>,
+    /// Where its name stands.
+    pub(in crate::config) place: Place,
+}
+
+/// A fault in one resource leaves it out, and the others are read on.
+pub(in crate::config) fn read_all<'t>(
+    node: &'t Node,
+    faults: &mut Faults<'_>,
+) -> Vec<Declared<'t>> {
+    let Some(items) = scalar::list(node, faults) else {
+        return Vec::new();
+    };
+    if items.is_empty() {
+        faults.error(&node.place, "at least one resource is needed");
+    }
+    let mut declared: Vec<Declared<'t>> = Vec::new();
+    for item in items {
+        let Some(one) = read(item, faults) else {
+            continue;
+        };
+        for other in &declared {
+            let (a, b) = (&one.resource, &other.resource);
+            if a.name == b.name {
+                faults.error(&one.place, format!("a second resource named `{}`", a.name));
+            }
+            if (&a.scheme, &a.authority, &a.path) == (&b.scheme, &b.authority, &b.path) {
+                let message = format!("`{}` and `{}` have the same url", b.name, a.name);
+                faults.error(&one.place, message);
+            }
+        }
+        declared.push(one);
+    }
+    declared
+}
+
+const KINDS: [(&str, bool); 2] = [("mcp", true), ("http", false)];
+
+fn read<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<Declared<'t>> {
+    let mut map = Mapping::of(node, faults)?.later(&["upstream", "rate_limit"]);
+    let name_node = map.required("name", faults);
+    let name = name_node.and_then(|node| scalar::name(node, faults));
+    let place = name_node.map_or(map.place(), |node| &node.place).clone();
+    let url = map.required("url", faults);
+    let is_mcp = map
+        .required("kind", faults)
+        .and_then(|node| scalar::word(node, &KINDS, faults));
+    let parts = url.and_then(|node| read_url(node, is_mcp.unwrap_or(true), faults));
+    let kind = read_kind(&mut map, is_mcp, faults);
+    let audiences = texts(&mut map, "audiences", faults);
+    let authenticators = map.optional("authenticators");
+    let tenant = map
+        .optional("tenant")
+        .and_then(|node| scalar::text(node, faults))
+        .unwrap_or_default()
+        .to_owned();
+    let labels = texts(&mut map, "labels", faults);
+    let groups = texts(&mut map, "groups", faults);
+    let scope_hierarchy = map
+        .optional("scopes")
+        .map(|node| scopes::read(node, faults))
+        .unwrap_or_default();
+    let metadata = map
+        .optional("metadata")
+        .map(|node| read_metadata(node, faults))
+        .unwrap_or_default();
+    map.finish(faults);
+    let (url, parts) = parts?;
+    Some(Declared {
+        resource: Resource {
+            name: Arc::from(name?),
+            audiences: if audiences.is_empty() {
+                vec![url.clone()]
+            } else {
+                audiences
+            },
+            url,
+            scheme: parts.scheme,
+            authority: parts.authority,
+            path: parts.path,
+            kind: kind?,
+            authenticators: Vec::new(),
+            tenant,
+            labels,
+            groups,
+            scope_hierarchy,
+            metadata,
+        },
+        authenticators,
+        place,
+    })
+}
+
+fn texts(map: &mut Mapping<'_>, key: &'static str, faults: &mut Faults<'_>) -> Vec<String> {
+    map.optional(key)
+        .and_then(|node| scalar::texts(node, faults))
+        .unwrap_or_default()
+}
+
+fn read_url(node: &Node, is_mcp: bool, faults: &mut Faults<'_>) -> Option<(String, Parts)> {
+    let text = scalar::filled(node, faults)?;
+    match address::parts(text, is_mcp) {
+        Ok(parts) => Some((text.to_owned(), parts)),
+        Err(fault) => {
+            if fault == address::AddressFault::Credentials {
+                faults.hide_lines(node.place.span());
+            }
+            faults.error_help(&node.place, fault.to_string(), fault.help());
+            None
+        }
+    }
+}
+
+fn read_kind(
+    map: &mut Mapping<'_>,
+    is_mcp: Option<bool>,
+    faults: &mut Faults<'_>,
+) -> Option<ResourceKind> {
+    let mcp = map.optional("mcp");
+    let routes = map.optional("routes");
+    let misplaced = |key, kind, map: &Mapping<'_>, faults: &mut Faults<'_>| {
+        if let Some(place) = map.place_of(key) {
+            let message = format!("`{key}` on a resource of kind `{kind}`");
+            faults.error(place, message);
+        }
+    };
+    match is_mcp {
+        Some(true) => {
+            misplaced("routes", "mcp", map, faults);
+            let rules = mcp.map(|node| read_mcp(node, faults)).unwrap_or_default();
+            Some(ResourceKind::Mcp(rules))
+        }
+        Some(false) => {
+            misplaced("mcp", "http", map, faults);
+            let routes = routes
+                .map(|node| route::read_all(node, faults))
+                .unwrap_or_default();
+            Some(ResourceKind::Http { routes })
+        }
+        None => None,
+    }
+}
+
+fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
+    let mut rules = McpRules::default();
+    let Some(map) = Mapping::of(node, faults) else {
+        return rules;
+    };
+    let mut map = map.later(&["sessions"]);
+    for item in map
+        .optional("allowed_origins")
+        .and_then(|node| scalar::list(node, faults))
+        .unwrap_or(&[])
+    {
+        let Some(text) = scalar::filled(item, faults) else {
+            continue;
+        };
+        if address::is_origin(text) {
+            rules.allowed_origins.push(text.to_owned());
+        } else {
+            let message = format!("{} is not an origin", shown(item, text));
+            let help = "as browsers send it: `https://app.example.com`, with a port that is not \
+                        the default, and no wildcard";
+            faults.error_help(&item.place, message, help);
+        }
+    }
+    if let Some(node) = map.optional("versions") {
+        rules.versions = scalar::texts(node, faults).unwrap_or_default();
+        for version in &rules.versions {
+            if !is_revision(version) {
+                let message = format!("{} is not a protocol revision", shown(node, version));
+                faults.error_help(&node.place, message, "as in `2025-06-18`");
+            }
+        }
+    }
+    for (key, only) in [("batches", "deny"), ("message_from", "body")] {
+        if let Some(node) = map.optional(key)
+            && let Some(text) = scalar::text(node, faults)
+            && text != only
+        {
+            let message = format!("{} is not supported by this version", shown(node, text));
+            faults.error_help(&node.place, message, format!("only `{only}`"));
+        }
+    }
+    map.finish(faults);
+    rules
+}
+
+/// A date, as every revision of the protocol is named; which of them are known is not our matter.
+fn is_revision(text: &str) -> bool {
+    text.len() == 10
+        && text.chars().enumerate().all(|(index, c)| match index {
+            4 | 7 => c == '-',
+            _ => c.is_ascii_digit(),
+        })
+}
+
+fn read_metadata(node: &Node, faults: &mut Faults<'_>) -> ResourceMetadata {
+    let mut metadata = ResourceMetadata::default();
+    let Some(mut map) = Mapping::of(node, faults) else {
+        return metadata;
+    };
+    if let Some(node) = map.optional("scopes_supported") {
+        metadata.scopes_supported = scopes::read_scopes(node, faults);
+    }
+    if let Some(node) = map.optional("resource_name") {
+        scalar::text(node, faults)
+            .unwrap_or_default()
+            .clone_into(&mut metadata.resource_name);
+    }
+    for (key, slot) in [
+        ("resource_documentation", &mut metadata.resource_documentation),
+        ("resource_policy_uri", &mut metadata.resource_policy_uri),
+        ("resource_tos_uri", &mut metadata.resource_tos_uri),
+    ] {
+        if let Some(node) = map.optional(key) {
+            *slot = read_page(node, faults);
+        }
+    }
+    map.finish(faults);
+    metadata
+}
+
+/// The URL of a page for people; empty is as good as absent.
+fn read_page(node: &Node, faults: &mut Faults<'_>) -> String {
+    let text = scalar::text(node, faults).unwrap_or_default();
+    let fine = text.is_empty()
+        || Url::parse(text)
+            .is_ok_and(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+    if !fine {
+        let message = format!("{} is not an absolute URL", shown(node, text));
+        faults.error(&node.place, message);
+    }
+    text.to_owned()
+}

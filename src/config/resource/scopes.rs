@@ -1,0 +1,112 @@
+//! Which scopes imply which others.
+
+use std::collections::BTreeSet;
+
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::reader::shown;
+use crate::config::reader::wrong_shape;
+use crate::config::scalar;
+use crate::config::yaml::Node;
+use crate::config::yaml::Value;
+
+pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Vec<(String, Vec<String>)> {
+    let Some(mut map) = Mapping::of(node, faults) else {
+        return Vec::new();
+    };
+    let hierarchy = map.optional("hierarchy");
+    let place = map.place_of("hierarchy");
+    map.finish(faults);
+    let Some(node) = hierarchy else {
+        return Vec::new();
+    };
+    let Value::Mapping(entries) = &node.value else {
+        wrong_shape(node, "a mapping from a scope to a list of scopes", faults);
+        return Vec::new();
+    };
+    let mut implied = Vec::new();
+    for entry in entries {
+        if !is_scope(&entry.key) {
+            faults.error_help(&entry.place, "this key is not a scope", SCOPE_HELP);
+        }
+        implied.push((entry.key.clone(), read_scopes(&entry.value, faults)));
+    }
+    if has_cycle(&implied) {
+        let place = place.unwrap_or(&node.place);
+        faults.error(place, "scopes that imply each other in a circle");
+    }
+    implied
+}
+
+const SCOPE_HELP: &str = "visible ASCII without `\"` and `\\` (RFC 6749, section 3.3)";
+
+pub(super) fn read_scopes(node: &Node, faults: &mut Faults<'_>) -> Vec<String> {
+    let scopes = scalar::texts(node, faults).unwrap_or_default();
+    for scope in &scopes {
+        if !is_scope(scope) {
+            let message = format!("{} is not a scope", shown(node, scope));
+            faults.error_help(&node.place, message, SCOPE_HELP);
+        }
+    }
+    scopes
+}
+
+/// `scope-token` (RFC 6749, section 3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
+}
+
+/// Takes away scopes that imply nothing that is left, until none goes; a circle stays.
+fn has_cycle(implied: &[(String, Vec<String>)]) -> bool {
+    let mut left: BTreeSet<&str> = implied.iter().map(|(broad, _)| broad.as_str()).collect();
+    loop {
+        let before = left.len();
+        for (broad, narrow) in implied {
+            if !narrow.iter().any(|scope| left.contains(scope.as_str())) {
+                left.remove(broad.as_str());
+            }
+        }
+        if left.is_empty() {
+            return false;
+        }
+        if left.len() == before {
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_are_found() {
+        for (edges, expected) in [
+            (&[][..], false),
+            (&[("a", "b"), ("b", "c")][..], false),
+            (&[("b", "c"), ("a", "b")][..], false),
+            (&[("a", "a")][..], true),
+            (&[("a", "b"), ("b", "a")][..], true),
+            (&[("x", "a"), ("a", "b"), ("b", "c"), ("c", "a")][..], true),
+        ] {
+            let implied: Vec<_> = edges
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), vec![(*b).to_owned()]))
+                .collect();
+            assert_eq!(has_cycle(&implied), expected, "{edges:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_tokens() {
+        for text in ["a", "files:read", "https://x/y"] {
+            assert!(is_scope(text), "{text}");
+        }
+        for text in ["", "a b", "a\"", "a\\", "\u{e9}"] {
+            assert!(!is_scope(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The JSON Schema (2020-12) of the configuration file, for editors and for checks in pipelines.
+
+mod authenticator;
+mod resource;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::config::identity_headers::FIELDS;
+use crate::config::listen::CLIENT_IP;
+use crate::config::settings::FORMATS;
+
+/// The schema of the file. It knows the keys that the reader knows and no others.
+pub fn json_schema() -> Value {
+    let mut schema = object(
+        "Configuration of cedargate.",
+        &["authenticators", "resources"],
+        [
+            ("listen", listen()),
+            ("client_ip", object(
+                "Where the caller's address is taken from.",
+                &[],
+                [("from", word("The source of the address.", words(&CLIENT_IP), "peer"))],
+            )),
+            ("authenticators", json!({
+                "description": "How callers are recognised. Each credential is answered by exactly one.",
+                "type": "array", "minItems": 1, "items": authenticator::any(),
+            })),
+            ("resources", json!({
+                "description": "What is protected.",
+                "type": "array", "minItems": 1, "items": resource::any(),
+            })),
+            ("policies", object(
+                "Where the Cedar policies live.",
+                &[],
+                [
+                    ("dir", text("Directory, relative to this file.", "policies")),
+                    ("reload_interval", text("How often it is looked at.", "1s")),
+                ],
+            )),
+            ("identity_headers", object(
+                "What the upstream is told about the caller.",
+                &[],
+                [
+                    ("prefix", text("Lower case, ending in `-`.", "x-cedargate-")),
+                    ("send", list_of("The facts that are sent.", &word_type(words(&FIELDS)))),
+                ],
+            )),
+            ("limits", limits()),
+            ("decision_log", decision_log()),
+            ("admin", object(
+                "The admin listener.",
+                &[],
+                [("token", nullable("Bearer token for `/v1`; absent: loopback callers only."))],
+            )),
+            ("log", object(
+                "The program's own log, on standard error.",
+                &[],
+                [
+                    ("level", text("A level, or a filter in the syntax of RUST_LOG.", "info")),
+                    ("format", word("The form.", words(&FORMATS), "json")),
+                ],
+            )),
+            ("explain_to_anonymous", switch("Whether strangers are told the names of roles.")),
+        ],
+    );
+    if let Value::Object(root) = &mut schema {
+        root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+        root.insert("title".into(), json!("cedargate configuration"));
+    }
+    schema
+}
+
+fn listen() -> Value {
+    object(
+        "The listeners: `host:port` or `unix:/path` each.",
+        &[],
+        [
+            ("grpc", text("Envoy ext_authz and gRPC health.", "127.0.0.1:9191")),
+            ("http", text("Checks for other gateways; trusted callers only.", "127.0.0.1:9192")),
+            ("public", nullable("Resource metadata and health for strangers; off by default.")),
+            ("admin", text("Probes, metrics and status.", "127.0.0.1:9193")),
+            ("trusted_peers", texts("Who may call `http`: addresses and networks.")),
+            ("shared_secret", nullable("What callers of `http` send in `x-cedargate-secret`.")),
+            ("drain", text("How long to serve on after readiness was withdrawn.", "5s")),
+        ],
+    )
+}
+
+fn limits() -> Value {
+    let size = |description: &str, default: &str| {
+        json!({"description": description, "type": ["string", "integer"], "default": default})
+    };
+    object(
+        "Bounds on one request.",
+        &[],
+        [
+            ("body", size("Largest body: bytes, KiB or MiB.", "1MiB")),
+            ("token", size("Longest token: bytes or KiB, at most 16KiB.", "16KiB")),
+            ("deadline", text("Longest time of one check.", "150ms")),
+        ],
+    )
+}
+
+fn decision_log() -> Value {
+    let file = object(
+        "Appended to a file.",
+        &["file"],
+        [("file", string("Path, relative to this file."))],
+    );
+    object(
+        "Where decisions are recorded.",
+        &[],
+        [
+            ("to", json!({
+                "description": "stdout, none, or a file.",
+                "anyOf": [word_type(vec!["stdout", "none"]), file],
+                "default": "stdout",
+            })),
+            ("arguments", texts("Names of the arguments whose values may be recorded.")),
+        ],
+    )
+}
+
+/// A mapping with these keys and no others.
+fn object<const N: usize>(
+    description: &str,
+    required: &[&str],
+    properties: [(&str, Value); N],
+) -> Value {
+    let properties: Map<String, Value> = properties
+        .into_iter()
+        .map(|(key, schema)| (key.to_owned(), schema))
+        .collect();
+    json!({
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn string(description: &str) -> Value {
+    json!({"description": description, "type": "string"})
+}
+
+fn text(description: &str, default: &str) -> Value {
+    json!({"description": description, "type": "string", "default": default})
+}
+
+fn nullable(description: &str) -> Value {
+    json!({"description": description, "type": ["string", "null"], "default": null})
+}
+
+fn switch(description: &str) -> Value {
+    json!({"description": description, "type": "boolean", "default": false})
+}
+
+fn texts(description: &str) -> Value {
+    list_of(description, &json!({"type": "string"}))
+}
+
+fn list_of(description: &str, items: &Value) -> Value {
+    json!({"description": description, "type": "array", "items": items})
+}
+
+fn word(description: &str, words: Vec<&str>, default: &str) -> Value {
+    let mut schema = word_type(words);
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("description".into(), json!(description));
+        schema.insert("default".into(), json!(default));
+    }
+    schema
+}
+
+/// One of some words, or a variable that holds one.
+fn word_type(words: Vec<&str>) -> Value {
+    json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": "\\$\\{"}]})
+}
+
+fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(word, _)| *word).collect()
+}

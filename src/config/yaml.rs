@@ -1,0 +1,324 @@
+//! The file as a tree in which every key and every value knows its place.
+//!
+//! Only plain data is read: one document of mappings, sequences and scalars. Anchors, aliases, merge
+//! keys and tags are refused, so that what stands in the file is what the program uses.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::ops::Range;
+
+use serde_saphyr::granit_parser::Event;
+use serde_saphyr::granit_parser::Options;
+use serde_saphyr::granit_parser::Parser;
+use serde_saphyr::granit_parser::ScalarStyle;
+use serde_saphyr::granit_parser::Span;
+
+use crate::config::reader::Faults;
+use crate::config::reader::Place;
+use crate::fault::Source;
+
+/// Collections within collections; the deepest key of a valid file is at 6.
+const DEPTH: usize = 32;
+
+/// A value and its place.
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) place: Place,
+}
+
+/// A value as written.
+pub(super) enum Value {
+    /// `plain` is false for text in quotes and in blocks, and for what an expansion produced: such
+    /// a scalar is text and nothing else.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+    /// Something that has been reported already.
+    Invalid,
+}
+
+/// One key of a mapping with its value.
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) place: Place,
+    pub(super) value: Node,
+}
+
+impl Node {
+    /// `null`, `~`, or nothing at all.
+    pub(super) fn is_null(&self) -> bool {
+        match &self.value {
+            Value::Scalar { text, plain } => *plain && is_null(text),
+            Value::Sequence(_) | Value::Mapping(_) | Value::Invalid => false,
+        }
+    }
+}
+
+/// Reads the text of `source`. `None` when its shape cannot be known; that has been reported.
+pub(super) fn tree(source: &Source, faults: &mut Faults<'_>) -> Option<Node> {
+    let mut options = Options::default();
+    options.disallow_directives = true;
+    options.emit_unresolved_aliases = true;
+    options.set_emit_comments(false);
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str_with_options(&source.text, options) {
+        match event {
+            Ok((event, span)) => {
+                if !builder.event(&event, bytes(span), faults) {
+                    return None;
+                }
+            }
+            Err(error) => {
+                let at = error.marker().byte_offset().unwrap_or(source.text.len());
+                faults.syntax(at..at.saturating_add(1), &error.info());
+                return None;
+            }
+        }
+    }
+    Some(builder.root.unwrap_or_else(|| Node {
+        value: Value::Mapping(Vec::new()),
+        place: Place::at(0..0),
+    }))
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Frame>,
+    root: Option<Node>,
+    documents: usize,
+}
+
+enum Frame {
+    Sequence(Range<usize>, Vec<Node>),
+    Mapping(MappingFrame),
+}
+
+struct MappingFrame {
+    start: Range<usize>,
+    entries: Vec<Entry>,
+    seen: BTreeSet<String>,
+    /// A key that waits for its value.
+    key: Option<Key>,
+}
+
+struct Key {
+    /// Absent: a fault in the key was reported, and its value is dropped.
+    text: Option<String>,
+    span: Range<usize>,
+}
+
+impl Builder {
+    /// Takes one event; false when the rest cannot be read.
+    fn event(&mut self, event: &Event<'_>, span: Range<usize>, faults: &mut Faults<'_>) -> bool {
+        if let Some(refusal) = refusal(event) {
+            faults.error_help(&Place::at(span.clone()), refusal, "write the value out");
+        }
+        match event {
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | Event::Alias(_) => {}
+            Event::DocumentStart(..) => {
+                self.documents = self.documents.saturating_add(1);
+                if self.documents > 1 {
+                    faults.error(&Place::at(span), "a second document in one file");
+                    return false;
+                }
+            }
+            Event::Scalar(text, style, ..) => {
+                let value = Value::Scalar {
+                    text: text.to_string(),
+                    plain: *style == ScalarStyle::Plain,
+                };
+                self.deliver(value, span, faults);
+                return true;
+            }
+            Event::SequenceStart(..) => self.open.push(Frame::Sequence(span.clone(), Vec::new())),
+            Event::MappingStart(..) => self.open.push(Frame::Mapping(MappingFrame {
+                start: span.clone(),
+                entries: Vec::new(),
+                seen: BTreeSet::new(),
+                key: None,
+            })),
+            Event::SequenceEnd | Event::MappingEnd => self.close(&span, faults),
+            // The parser may grow events; none of them is a value of ours.
+            _ => return false,
+        }
+        if matches!(event, Event::Alias(_) | Event::UnresolvedAlias(_)) {
+            self.deliver(Value::Invalid, span.clone(), faults);
+        }
+        if self.open.len() > DEPTH {
+            let message = format!("nested deeper than {DEPTH} levels");
+            faults.error(&Place::at(span), message);
+            return false;
+        }
+        true
+    }
+
+    fn close(&mut self, end: &Range<usize>, faults: &mut Faults<'_>) {
+        match self.open.pop() {
+            Some(Frame::Sequence(start, items)) => {
+                let first = items.first().map(|item| item.place.span());
+                let span = extent(&start, first, end);
+                self.deliver(Value::Sequence(items), span, faults);
+            }
+            Some(Frame::Mapping(frame)) => {
+                let first = frame.entries.first().map(|entry| entry.place.span());
+                let span = extent(&frame.start, first, end);
+                self.deliver(Value::Mapping(frame.entries), span, faults);
+            }
+            None => {}
+        }
+    }
+
+    /// Hands a finished value to the collection that it stands in.
+    fn deliver(&mut self, value: Value, span: Range<usize>, faults: &mut Faults<'_>) {
+        let node = Node {
+            value,
+            place: Place::at(span),
+        };
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Frame::Sequence(_, items)) => items.push(node),
+            Some(Frame::Mapping(frame)) => frame.take(node, faults),
+        }
+    }
+}
+
+impl MappingFrame {
+    fn take(&mut self, node: Node, faults: &mut Faults<'_>) {
+        let Some(key) = self.key.take() else {
+            self.key = Some(self.key_of(&node, faults));
+            return;
+        };
+        if let Some(text) = key.text {
+            self.entries.push(Entry {
+                key: text,
+                place: Place::at(key.span),
+                value: node,
+            });
+        }
+    }
+
+    fn key_of(&mut self, node: &Node, faults: &mut Faults<'_>) -> Key {
+        let span = node.place.span();
+        let text = match &node.value {
+            Value::Scalar { text, plain } if *plain && text == "<<" => {
+                faults.error_help(
+                    &node.place,
+                    "merge keys are not supported",
+                    "write the keys out",
+                );
+                None
+            }
+            Value::Scalar { plain, .. } if *plain && node.is_null() => {
+                faults.error(&node.place, "a key without a name");
+                None
+            }
+            Value::Scalar { text, .. } if self.seen.insert(text.clone()) => Some(text.clone()),
+            Value::Scalar { text, .. } => {
+                faults.duplicate_key(&node.place, text);
+                None
+            }
+            Value::Sequence(_) | Value::Mapping(_) => {
+                faults.error(&node.place, "a key must be text");
+                None
+            }
+            Value::Invalid => None,
+        };
+        Key { text, span }
+    }
+}
+
+/// Marks every value that holds a secret, so that no fault shows it or a line that it stands on.
+pub(super) fn hide_secrets(node: &mut Node, parent: &str, faults: &mut Faults<'_>) {
+    match &mut node.value {
+        Value::Scalar { .. } | Value::Invalid => {}
+        Value::Sequence(items) => {
+            for item in items {
+                hide_secrets(item, parent, faults);
+            }
+        }
+        Value::Mapping(entries) => {
+            for entry in entries {
+                if secret_name(parent, &entry.key) {
+                    hide_all(&mut entry.value, faults);
+                } else {
+                    hide_secrets(&mut entry.value, &entry.key, faults);
+                }
+            }
+        }
+    }
+}
+
+fn hide_all(node: &mut Node, faults: &mut Faults<'_>) {
+    node.place = mem::take(&mut node.place).hide();
+    faults.hide_lines(node.place.span());
+    match &mut node.value {
+        Value::Scalar { .. } | Value::Invalid => {}
+        Value::Sequence(items) => items.iter_mut().for_each(|item| hide_all(item, faults)),
+        Value::Mapping(entries) => {
+            for entry in entries {
+                faults.hide_lines(entry.place.span());
+                hide_all(&mut entry.value, faults);
+            }
+        }
+    }
+}
+
+/// The keys that hold secrets. A misspelt one holds a secret as well.
+pub(super) const SECRET_KEYS: [&str; 5] =
+    ["shared_secret", "token", "secret", "client_secret", "pem"];
+
+fn secret_name(parent: &str, key: &str) -> bool {
+    if parent == "limits" {
+        return false; // `limits.token` is a size
+    }
+    let lower = key.to_lowercase();
+    SECRET_KEYS
+        .iter()
+        .any(|name| crate::config::suggest::distance(&lower, name) <= usize::from(name.len() > 3) * 2)
+        || ["secret", "password", "passwd", "credential", "private"]
+            .iter()
+            .any(|word| lower.contains(word))
+}
+
+fn refusal(event: &Event<'_>) -> Option<&'static str> {
+    match event {
+        Event::Alias(_) | Event::UnresolvedAlias(_) => Some("aliases are not supported"),
+        Event::Scalar(_, _, anchor, tag)
+        | Event::SequenceStart(_, anchor, tag)
+        | Event::MappingStart(_, anchor, tag) => {
+            if *anchor != 0 {
+                Some("anchors are not supported")
+            } else if tag.is_some() {
+                Some("tags are not supported")
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+fn bytes(span: Span) -> Range<usize> {
+    span.byte_range().unwrap_or(0..0)
+}
+
+/// From the start to the end of a collection in brackets; of one without brackets, its first item.
+fn extent(start: &Range<usize>, first: Option<Range<usize>>, end: &Range<usize>) -> Range<usize> {
+    if start.is_empty() {
+        first.unwrap_or_else(|| start.clone())
+    } else {
+        start.start..end.end.max(start.end)
+    }
+}
