@@ -1,4 +1,21 @@
 //! Who is calling, as far as proved.
+//!
+//! A header becomes a [`credential`]; a bearer token passes the [`gate`], which leaves it one
+//! reading; the [`verifier`] checks it against the [`key_set`] of its issuer and maps its claims to
+//! a [`Principal`]; the [`cache`] remembers the result. Nothing here fetches, waits or reads a
+//! clock.
+
+pub mod cache;
+pub mod credential;
+pub mod crypto;
+pub mod gate;
+pub mod key_set;
+mod mapping;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod token_fault;
+pub mod verifier;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -1,0 +1,274 @@
+//! Keys, tokens and rules for tests.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature;
+use aws_lc_rs::signature::EcdsaKeyPair;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::KeyPair;
+use aws_lc_rs::signature::RsaKeyPair;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::aws_lc;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::config::Algorithm;
+use crate::config::Assertions;
+use crate::config::ClaimPath;
+use crate::config::ClaimPaths;
+use crate::config::JwtRules;
+use crate::config::KeyOrigin;
+use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::identity::key_set::KeySet;
+use crate::identity::verifier::VerifiedToken;
+use crate::identity::window::Window;
+
+/// The time of all tests, seconds since 1970.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+pub(crate) const ISSUER: &str = "https://issuer.example";
+pub(crate) const AUDIENCE: &str = "https://mcp.example/mcp";
+
+/// A private key of a test.
+pub(crate) enum Signer {
+    Rsa(RsaKeyPair),
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+pub(crate) fn rsa() -> &'static Signer {
+    static KEY: OnceLock<Signer> = OnceLock::new();
+    KEY.get_or_init(|| Signer::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
+}
+
+pub(crate) fn p256() -> &'static Signer {
+    static KEY: OnceLock<Signer> = OnceLock::new();
+    KEY.get_or_init(fresh_p256)
+}
+
+pub(crate) fn fresh_p256() -> Signer {
+    Signer::P256(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
+}
+
+pub(crate) fn p384() -> &'static Signer {
+    static KEY: OnceLock<Signer> = OnceLock::new();
+    KEY.get_or_init(|| {
+        Signer::P384(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+    })
+}
+
+pub(crate) fn ed25519() -> &'static Signer {
+    static KEY: OnceLock<Signer> = OnceLock::new();
+    KEY.get_or_init(|| Signer::Ed25519(Ed25519KeyPair::generate().unwrap()))
+}
+
+impl Signer {
+    /// The signature that the key's kind makes under `algorithm`, fitting or not.
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Rsa(key) => {
+                let padding: &'static dyn signature::RsaEncoding = match algorithm {
+                    Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+                    Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+                    Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+                    Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+                    Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+                    Algorithm::Rs256 | Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => {
+                        &signature::RSA_PKCS1_SHA256
+                    }
+                };
+                let mut made = vec![0; key.public_modulus_len()];
+                key.sign(padding, &random, message, &mut made).unwrap();
+                made
+            }
+            Self::P256(key) | Self::P384(key) => {
+                key.sign(&random, message).unwrap().as_ref().to_vec()
+            }
+            Self::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+        }
+    }
+
+    /// The public half as a JWK without `kid`, `alg` and `use`.
+    pub(crate) fn jwk(&self) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            Self::Rsa(key) => {
+                let numbers = aws_lc::DEFAULT_PROVIDER
+                    .key_utils
+                    .rsa_pub_components_from_public_key;
+                let (n, e) = numbers(key.public_key().as_ref()).unwrap();
+                json!({"kty": "RSA", "n": text(&n), "e": text(&e)})
+            }
+            Self::P256(key) | Self::P384(key) => {
+                let point = key.public_key().as_ref();
+                let (x, y) = point[1..].split_at(point.len() >> 1);
+                let curve = if x.len() == 32 { "P-256" } else { "P-384" };
+                json!({"kty": "EC", "crv": curve, "x": text(x), "y": text(y)})
+            }
+            Self::Ed25519(key) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": text(key.public_key().as_ref())})
+            }
+        }
+    }
+
+    /// The public half as `SubjectPublicKeyInfo` in PEM.
+    pub(crate) fn public_pem(&self) -> String {
+        let der = match self {
+            Self::Rsa(key) => key.public_key().as_der().unwrap().as_ref().to_vec(),
+            Self::P256(key) | Self::P384(key) => {
+                key.public_key().as_der().unwrap().as_ref().to_vec()
+            }
+            Self::Ed25519(key) => key.public_key().as_der().unwrap().as_ref().to_vec(),
+        };
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+    }
+
+    /// The public half with a `kid`.
+    pub(crate) fn named(&self, kid: &str) -> Value {
+        with(self.jwk(), &json!({"kid": kid}))
+    }
+
+    /// A token of this header and these claims.
+    pub(crate) fn token(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
+        self.token_of_texts(algorithm, &header.to_string(), &claims.to_string())
+    }
+
+    /// A token of these texts, JSON or not.
+    pub(crate) fn token_of_texts(
+        &self,
+        algorithm: Algorithm,
+        header: &str,
+        claims: &str,
+    ) -> String {
+        let input = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let made = self.sign(algorithm, input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(made))
+    }
+}
+
+/// `base` with the members of `changes`; `null` removes one.
+pub(crate) fn with(mut base: Value, changes: &Value) -> Value {
+    let members = base.as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    base
+}
+
+/// The header of a good ES256 token.
+pub(crate) fn header() -> Value {
+    json!({"alg": "ES256", "kid": "k1", "typ": "at+jwt"})
+}
+
+/// The claims of a good token.
+pub(crate) fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "client_id": "app",
+        "exp": NOW + 600, "nbf": NOW - 10, "iat": NOW - 10, "jti": "j1",
+    })
+}
+
+/// A good ES256 token with some claims changed.
+pub(crate) fn token_with(changes: &Value) -> String {
+    p256().token(Algorithm::Es256, &header(), &with(claims(), changes))
+}
+
+pub(crate) fn jwks(keys: &[Value]) -> String {
+    json!({"keys": keys}).to_string()
+}
+
+/// A set of the shared ES256 key, named `k1`.
+pub(crate) fn keys() -> KeySet {
+    let text = jwks(&[p256().named("k1")]);
+    KeySet::from_jwks(text.as_bytes(), &rules(), 1).unwrap().0
+}
+
+pub(crate) const ALGORITHMS: [(Algorithm, &str); 9] = [
+    (Algorithm::Rs256, "RS256"),
+    (Algorithm::Rs384, "RS384"),
+    (Algorithm::Rs512, "RS512"),
+    (Algorithm::Ps256, "PS256"),
+    (Algorithm::Ps384, "PS384"),
+    (Algorithm::Ps512, "PS512"),
+    (Algorithm::Es256, "ES256"),
+    (Algorithm::Es384, "ES384"),
+    (Algorithm::EdDsa, "EdDSA"),
+];
+
+/// The rules that hold where the configuration says nothing.
+pub(crate) fn rules() -> JwtRules {
+    let names = |list: &[&str]| list.iter().map(|n| ClaimPath::Name((*n).into())).collect();
+    JwtRules {
+        issuer: ISSUER.into(),
+        keys: KeyOrigin::Local(Vec::new()),
+        audiences: Vec::new(),
+        algorithms: ALGORITHMS.iter().map(|(algorithm, _)| *algorithm).collect(),
+        token_types: vec!["at+jwt".into(), "jwt".into()],
+        claims: ClaimPaths {
+            subject: names(&["sub"]),
+            client_id: names(&["client_id", "azp"]),
+            roles: names(&["roles", "realm_access.roles"]),
+            groups: names(&["groups"]),
+            scopes: names(&["scope", "scp"]),
+            tenant: names(&["tenant", "tid", "org_id"]),
+            email: names(&["email"]),
+            name: names(&["name"]),
+        },
+        roles: Assertions::default(),
+        groups: Assertions::default(),
+        scopes: Assertions::default(),
+        leeway: Duration::from_secs(30),
+        max_lifetime: Duration::from_secs(86_400),
+        insecure_skip_audience: false,
+        insecure_skip_expiry: false,
+        insecure_skip_issued_at: false,
+    }
+}
+
+/// A verified token of a user with these roles.
+pub(crate) fn verified(roles: &[&str]) -> VerifiedToken {
+    let text = |text: &str| text.to_owned();
+    VerifiedToken {
+        principal: Arc::new(Principal {
+            kind: PrincipalKind::User,
+            id: format!("{ISSUER}#alice"),
+            authenticator: "corp".into(),
+            issuer: text(ISSUER),
+            subject: text("alice"),
+            client_id: text("app"),
+            tenant: String::new(),
+            email: String::new(),
+            name: String::new(),
+            roles: roles.iter().map(|role| text(role)).collect(),
+            groups: [].into(),
+            scopes: [].into(),
+            audience: [text(AUDIENCE)].into(),
+            claims: [].into(),
+        }),
+        window: Window {
+            expires_s: Some(NOW + 600),
+            not_before_s: None,
+            leeway_s: 30,
+        },
+        key_thumbprint: [0; 32],
+        key_generation: 1,
+    }
+}

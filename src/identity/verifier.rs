@@ -1,0 +1,212 @@
+//! Turns an unverified token into a proved principal, or says why not.
+
+use std::sync::Arc;
+
+use crate::config::Algorithm;
+use crate::config::JwtRules;
+use crate::identity::Principal;
+use crate::identity::gate::UnverifiedToken;
+use crate::identity::key_set::KeySet;
+use crate::identity::key_set::PinnedKey;
+use crate::identity::key_set::Selection;
+use crate::identity::key_set::Thumbprint;
+use crate::identity::mapping;
+use crate::identity::token_fault::TokenFault;
+use crate::identity::window::Window;
+use crate::json::StrictValue;
+
+/// Most audiences of one token.
+const MAX_AUDIENCES: usize = 16;
+
+/// A token whose signature and claims were checked.
+///
+/// Whether it may be used *now* and *here* is not part of that: both change while the token stays
+/// the same. [`VerifiedToken::admits`] answers it, for a fresh token and for a remembered one
+/// alike, and must be asked on every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedToken {
+    /// Who is calling. Names the authenticator as well.
+    pub principal: Arc<Principal>,
+    /// When the token may be used.
+    pub window: Window,
+    /// The key that the signature was checked with.
+    pub key_thumbprint: Thumbprint,
+    /// The generation of the key set at that time.
+    pub key_generation: u64,
+}
+
+/// Why a token proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// No key of the issuer has the token's `kid`. The keys may have changed since they were read.
+    #[error("the token names a key that the issuer does not have")]
+    UnknownKey,
+    /// The signature does not verify with the key of that name. An issuer that started again with
+    /// a new key under the old name looks like this too.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// Other keys would not help.
+    #[error(transparent)]
+    Refused(#[from] TokenFault),
+}
+
+impl VerifyError {
+    /// The text for the client, as [`TokenFault::public`].
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown signing key",
+            Self::BadSignature => "signature does not verify",
+            Self::Refused(fault) => fault.public(),
+        }
+    }
+
+    /// Whether fetching the issuer's keys again could change the answer.
+    pub fn may_be_stale_keys(&self) -> bool {
+        match self {
+            Self::UnknownKey | Self::BadSignature => true,
+            Self::Refused(_) => false,
+        }
+    }
+}
+
+/// Checks everything about a token that does not depend on the request: issuer, type, key,
+/// algorithm, signature, window at `now_s` (seconds since 1970), and the claims that become the
+/// principal. The audience must be well-formed; whether it names the resource asked for is for
+/// [`VerifiedToken::admits`].
+///
+/// # Errors
+///
+/// [`VerifyError`]; on [`VerifyError::may_be_stale_keys`] the keys may be fetched again, once.
+pub fn verify(
+    token: &UnverifiedToken<'_>,
+    keys: &KeySet,
+    rules: &JwtRules,
+    authenticator: &Arc<str>,
+    now_s: i64,
+) -> Result<VerifiedToken, VerifyError> {
+    let header = token.header();
+    if token.issuer() != rules.issuer {
+        return Err(TokenFault::UnknownIssuer.into());
+    }
+    if !rules.token_types.contains(&header.token_type) {
+        return Err(TokenFault::TypeRefused.into());
+    }
+    if !rules.algorithms.contains(&header.algorithm) {
+        return Err(TokenFault::AlgorithmRefused.into());
+    }
+    let key = keys
+        .select(header.key_id.as_deref(), header.algorithm)
+        .map_err(|selection| match selection {
+            Selection::Unknown => VerifyError::UnknownKey,
+            Selection::WrongAlgorithm => TokenFault::AlgorithmRefused.into(),
+            Selection::Ambiguous => TokenFault::KeyAmbiguous.into(),
+        })?;
+    check_signature(token, key)?;
+
+    let claims = token.claims();
+    if claims.get("cnf").is_some() {
+        return Err(TokenFault::BoundToken.into());
+    }
+    let window = Window::read(claims, rules, now_s)?;
+    let audience = read_audience(claims, rules)?;
+    let principal = mapping::principal(claims, audience, rules, authenticator)?;
+    Ok(VerifiedToken {
+        principal: Arc::new(principal),
+        window,
+        key_thumbprint: key.thumbprint(),
+        key_generation: keys.generation(),
+    })
+}
+
+impl VerifiedToken {
+    /// Whether the token may be used at `now_s` (seconds since 1970) for a resource whose accepted
+    /// audiences are `resource_audiences`. The authenticator's own audiences, where it has any,
+    /// take the place of the resource's. Audiences are compared byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFault`]: expired, not valid yet, or meant for somebody else.
+    pub fn admits(
+        &self,
+        rules: &JwtRules,
+        resource_audiences: &[String],
+        now_s: i64,
+    ) -> Result<(), TokenFault> {
+        self.window.admits(now_s)?;
+        if rules.insecure_skip_audience {
+            return Ok(());
+        }
+        let accepted = if rules.audiences.is_empty() {
+            resource_audiences
+        } else {
+            &rules.audiences
+        };
+        if accepted
+            .iter()
+            .any(|audience| self.principal.audience.contains(audience))
+        {
+            Ok(())
+        } else {
+            Err(TokenFault::AudienceMismatch)
+        }
+    }
+
+    /// Whether the key that proved this token is still one of the issuer's.
+    pub fn key_is_current(&self, keys: &KeySet) -> bool {
+        keys.contains(&self.key_thumbprint)
+    }
+}
+
+fn check_signature(token: &UnverifiedToken<'_>, key: &PinnedKey) -> Result<(), VerifyError> {
+    let algorithm = match token.header().algorithm {
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
+        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
+        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
+        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
+        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
+        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
+        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+    };
+    let verdict = jsonwebtoken::crypto::verify(
+        token.signature(),
+        token.signing_input().as_bytes(),
+        key.decoding_key(),
+        algorithm,
+    );
+    match verdict {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(VerifyError::BadSignature),
+    }
+}
+
+/// RFC 7519, section 4.1.3: a string or an array of strings. Required, unless the operator has
+/// said that audiences do not matter; well-formed in any case.
+fn read_audience(claims: &StrictValue, rules: &JwtRules) -> Result<Vec<String>, TokenFault> {
+    let malformed = TokenFault::ClaimMalformed("aud");
+    let read = |value: &StrictValue| {
+        value
+            .as_text()
+            .filter(|audience| !audience.is_empty())
+            .map(str::to_owned)
+            .ok_or(malformed)
+    };
+    match claims.get("aud") {
+        None if rules.insecure_skip_audience => Ok(Vec::new()),
+        None => Err(TokenFault::ClaimMissing("aud")),
+        Some(StrictValue::Array(listed)) => {
+            if listed.is_empty() {
+                return Err(malformed);
+            }
+            if listed.len() > MAX_AUDIENCES {
+                return Err(TokenFault::TooMany("audiences"));
+            }
+            listed.iter().map(read).collect()
+        }
+        Some(one) => Ok(vec![read(one)?]),
+    }
+}
+
+#[cfg(test)]
+mod tests;
