@@ -15,5 +15,6 @@
 pub mod config;
 pub mod fault;
 pub mod identity;
+pub mod policy;
 pub mod proto;
 pub mod request;
