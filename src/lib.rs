@@ -12,9 +12,18 @@
 //! [`request::Incoming`]; the [`authorizer`] loads one snapshot, reads the clock once, establishes
 //! an [`identity::Identity`] and asks [`decision::decide`]; the transport renders the outcome.
 
+pub mod app;
+pub mod authorizer;
+pub mod cli;
 pub mod config;
+pub mod decision;
 pub mod fault;
 pub mod identity;
 pub mod json;
+pub mod policy;
 pub mod proto;
 pub mod request;
+pub mod shutdown;
+pub mod source;
+pub mod telemetry;
+pub mod transport;

@@ -1,6 +1,7 @@
 //! What is asked: one model for every protocol.
 
 pub mod action;
+pub mod arguments;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,0 +1,245 @@
+//! Policies, compiled into a snapshot that never changes, and the questions that it answers.
+//!
+//! [`PolicySnapshot::compile`] takes the text of a policy directory and either returns something
+//! ready to use or every fault in it. A snapshot holds the policies in force, an index over them,
+//! the hierarchy of roles and groups, the tool catalogue and the configured resources; a changed
+//! file or configuration means a new one. [`PolicySnapshot::evaluate`] looks only at the policies
+//! that can matter for a request, so that a thousand others cost nothing.
+//!
+//! Three rules make the answers strict. Nothing is allowed unless a permit holds. A forbid that
+//! cannot be evaluated denies, where Cedar alone would skip it. A request that has no form in Cedar
+//! is denied.
+//!
+//! Cedar recurses, and turns a stack that runs short into an evaluation error, which then denies.
+//! Threads that compile or evaluate should have 2 MiB of stack or more; the depth of a policy is
+//! bounded when it is read so that this is always enough.
+
+mod catalogue;
+mod context;
+mod engine;
+mod evaluation;
+mod facts;
+pub mod files;
+mod guard;
+mod hierarchy;
+mod index;
+mod load;
+mod reads;
+mod report;
+mod strict_json;
+mod targets;
+mod validate;
+mod vocabulary;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use cedar_policy::Effect;
+
+pub use self::evaluation::Evaluation;
+pub use self::evaluation::PolicyFailure;
+pub use self::evaluation::Verdict;
+pub use self::facts::PrincipalFacts;
+pub use self::files::PolicyFiles;
+pub use self::files::SCHEMA;
+
+use self::catalogue::Catalogue;
+use self::engine::Engine;
+use self::engine::Live;
+use self::hierarchy::Hierarchy;
+use self::index::Index;
+use self::load::Loaded;
+use self::targets::Targets;
+use self::vocabulary::Vocabulary;
+use crate::config::Resource;
+use crate::fault::Fault;
+use crate::fault::Severity;
+use crate::fault::Source;
+use crate::identity::Identity;
+use crate::request::Operation;
+use crate::request::RequestContext;
+
+/// One generation of policies.
+pub struct PolicySnapshot {
+    generation: u64,
+    digest: String,
+    warnings: Vec<Fault>,
+    listed: Vec<PolicyInfo>,
+    stranger: PrincipalFacts,
+    engine: Engine,
+}
+
+/// A policy as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInfo {
+    /// Its `@id`.
+    pub id: Arc<str>,
+    /// Whether it forbids; else it permits.
+    pub forbid: bool,
+    /// False for `@mode("log_only")`: such a policy never takes part in a decision.
+    pub enforced: bool,
+    /// The file, relative to the policy directory.
+    pub file: Arc<str>,
+    /// The line of its first character, from 1.
+    pub line: usize,
+}
+
+impl PolicySnapshot {
+    /// Compiles the files of a policy directory for these resources. The number is the caller's,
+    /// to tell this snapshot from others in logs.
+    ///
+    /// # Errors
+    ///
+    /// Every fault that was found, warnings among them; at least one is an error.
+    pub fn compile(
+        files: &PolicyFiles,
+        resources: &[Arc<Resource>],
+        generation: u64,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let sorted = files::sort(files, &mut faults);
+        if let Some(copy) = sorted.schema {
+            files::check_schema_copy(copy, &mut faults);
+        }
+        let schema = vocabulary::schema().map_err(|error| vec![broken(error)])?;
+        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![broken(error)])?;
+        let loaded = load::policies(&sorted.policies, &mut faults);
+        validate::policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
+        let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
+            Hierarchy::read(source, &vocabulary, &schema, &mut faults)
+        });
+        let servers = resources
+            .iter()
+            .map(|resource| Arc::clone(&resource.name))
+            .collect();
+        let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
+            Catalogue::read(source, &servers, &mut faults)
+        });
+        let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
+            .map_err(|error| vec![broken(error)])?;
+        let (index, live) = enforce(&loaded, &vocabulary, &mut faults);
+        if faults.iter().any(|fault| fault.severity == Severity::Error) {
+            return Err(faults);
+        }
+        let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
+        Ok(Self {
+            generation,
+            digest: hex(files.digest()),
+            warnings: faults,
+            listed: loaded.iter().map(info).collect(),
+            stranger: engine.facts(&Identity::Anonymous),
+            engine,
+        })
+    }
+
+    /// The number that the snapshot was compiled with.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// SHA-256 of the files, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What is probably not meant, but did not keep the files from being used.
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+
+    /// Number of policies, those out of force included.
+    pub fn policy_count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// Every policy, sorted by id.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyInfo> {
+        self.listed.iter()
+    }
+
+    /// What there is to know of a caller; made once per token, and kept by whoever keeps the token.
+    pub fn facts(&self, identity: &Identity) -> PrincipalFacts {
+        match identity {
+            Identity::Anonymous => self.stranger.clone(),
+            Identity::Verified(_) => self.engine.facts(identity),
+        }
+    }
+
+    /// What the policies say to one operation.
+    pub fn evaluate(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        facts: &PrincipalFacts,
+    ) -> Evaluation {
+        self.engine.evaluate(operation, context, facts)
+    }
+}
+
+impl fmt::Debug for PolicySnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicySnapshot")
+            .field("generation", &self.generation)
+            .field("digest", &self.digest)
+            .field("policies", &self.listed.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The policies in force and their index.
+fn enforce(
+    loaded: &[Loaded],
+    vocabulary: &Vocabulary,
+    faults: &mut Vec<Fault>,
+) -> (Index, Vec<Live>) {
+    let mut index = Index::default();
+    let mut live = Vec::new();
+    for (number, one) in (0..).zip(loaded.iter().filter(|one| one.enforced)) {
+        let tree = match one.policy.to_pst() {
+            Ok(tree) => tree,
+            Err(error) => {
+                let line = report::first_line(&one.source, one.span.start);
+                faults.push(Fault::error(&one.source, Some(line), error.to_string()));
+                continue;
+            }
+        };
+        let needs = guard::of_policy(tree.body());
+        index.add(number, &one.policy, needs.as_deref(), vocabulary);
+        live.push(Live {
+            id: Arc::clone(&one.id),
+            forbid: one.policy.effect() == Effect::Forbid,
+            policy: one.policy.clone(),
+            reads: reads::fields(tree.body()),
+        });
+    }
+    (index, live)
+}
+
+fn info(loaded: &Loaded) -> PolicyInfo {
+    PolicyInfo {
+        id: Arc::clone(&loaded.id),
+        forbid: loaded.policy.effect() == Effect::Forbid,
+        enforced: loaded.enforced,
+        file: Arc::clone(&loaded.source.name),
+        line: loaded.line,
+    }
+}
+
+/// A fault of the program, not of the operator.
+fn broken(message: String) -> Fault {
+    let schema = Source {
+        name: files::SCHEMA_FILE.into(),
+        text: "".into(),
+    };
+    Fault::error(&schema, None, message).hide_excerpt()
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        drop(write!(text, "{byte:02x}"));
+    }
+    text
+}

@@ -1,0 +1,190 @@
+//! `tools.json`: what the operator says of each tool. A server's own word is never taken for it.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::strict_json;
+use super::strict_json::Placed;
+use crate::fault::Fault;
+use crate::fault::Source;
+
+/// The tools that are listed, by server and name.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    servers: HashMap<String, HashMap<String, Tool>>,
+}
+
+/// What is known of a tool.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tool {
+    pub(super) hints: Hints,
+    pub(super) labels: Vec<String>,
+    pub(super) groups: Vec<String>,
+    /// Absent: the server's.
+    pub(super) tenant: Option<String>,
+}
+
+/// MCP's tool annotations, complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent yes-or-no hints, named as MCP names them"
+)]
+pub(super) struct Hints {
+    pub(super) read_only: bool,
+    pub(super) destructive: bool,
+    pub(super) idempotent: bool,
+    pub(super) open_world: bool,
+}
+
+impl Hints {
+    /// What MCP tells a client to assume of a tool that says nothing.
+    pub(super) const UNKNOWN: Self = Self {
+        read_only: false,
+        destructive: true,
+        idempotent: false,
+        open_world: true,
+    };
+}
+
+impl Catalogue {
+    /// Reads the file; faults are collected. A tool of a server that is not among `servers` is
+    /// worth a warning: it can never be called.
+    pub(super) fn read(
+        source: &Source,
+        servers: &HashSet<Arc<str>>,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let mut catalogue = Self::default();
+        for Placed { value, span } in strict_json::tools::<Listed>(source, faults) {
+            let (server, name, tool) = value.known();
+            if !servers.contains(&*server) {
+                let message = format!("no resource of the configuration is named `{server}`");
+                faults.push(Fault::error(source, Some(span.clone()), message).warning());
+            }
+            let tools = catalogue.servers.entry(server.clone()).or_default();
+            if tools.insert(name.clone(), tool).is_some() {
+                let message = format!("tool `{name}` of server `{server}` is listed twice");
+                faults.push(Fault::error(source, Some(span), message));
+            }
+        }
+        catalogue
+    }
+
+    /// The tool, if it is listed.
+    pub(super) fn tool(&self, server: &str, name: &str) -> Option<&Tool> {
+        self.servers.get(server)?.get(name)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    server: String,
+    name: String,
+    #[serde(default)]
+    annotations: Annotations,
+    #[serde(default)]
+    labels: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Annotations {
+    #[serde(rename = "title")]
+    _title: Option<String>,
+    read_only_hint: Option<bool>,
+    destructive_hint: Option<bool>,
+    idempotent_hint: Option<bool>,
+    open_world_hint: Option<bool>,
+}
+
+impl Listed {
+    fn known(self) -> (String, String, Tool) {
+        let unknown = Hints::UNKNOWN;
+        let said = self.annotations;
+        let read_only = said.read_only_hint.unwrap_or(unknown.read_only);
+        let hints = Hints {
+            read_only,
+            // MCP: the hint has a meaning only where the tool is not read-only.
+            destructive: said
+                .destructive_hint
+                .unwrap_or(unknown.destructive && !read_only),
+            idempotent: said.idempotent_hint.unwrap_or(unknown.idempotent),
+            open_world: said.open_world_hint.unwrap_or(unknown.open_world),
+        };
+        let tool = Tool {
+            hints,
+            labels: self.labels,
+            groups: self.groups,
+            tenant: self.tenant,
+        };
+        (self.server, self.name, tool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Catalogue, Vec<String>) {
+        let source = Source {
+            name: "tools.json".into(),
+            text: text.into(),
+        };
+        let mut faults = Vec::new();
+        let servers = HashSet::from(["s".into()]);
+        let catalogue = Catalogue::read(&source, &servers, &mut faults);
+        (catalogue, faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn absent_hints_are_the_worst() {
+        let (catalogue, faults) = read(
+            "{\"tools\": [{\"server\": \"s\", \"name\": \"plain\"},
+              {\"server\": \"s\", \"name\": \"read\", \"annotations\": {\"readOnlyHint\": true}},
+              {\"server\": \"s\", \"name\": \"both\",
+               \"annotations\": {\"readOnlyHint\": true, \"destructiveHint\": true}}]}",
+        );
+        assert_eq!(faults, Vec::<String>::new());
+        let hints = |name| catalogue.tool("s", name).map(|tool| tool.hints);
+        assert_eq!(hints("plain"), Some(Hints::UNKNOWN));
+        let read = Hints {
+            read_only: true,
+            destructive: false,
+            ..Hints::UNKNOWN
+        };
+        assert_eq!(hints("read"), Some(read));
+        assert!(hints("both").is_some_and(|hints| hints.destructive));
+        assert_eq!(hints("Plain"), None);
+    }
+
+    #[test]
+    fn mistakes_have_a_place() {
+        let (_, faults) = read(
+            "{\"tools\": [\n{\"server\": \"s\", \"name\": \"a\"},\n{\"server\": \"s\", \"name\": \"a\"},\n\
+             {\"server\": \"x\", \"name\": \"a\"},\n{\"server\": \"s\", \"nmae\": \"b\"},\n\
+             {\"server\": \"s\", \"name\": \"c\", \"annotations\": {\"readOnly\": true}},\n\
+             {\"server\": \"s\", \"name\": \"d\", \"labels\": \"x\"}]}",
+        );
+        let expected = [
+            "tools.json:5:22: error: unknown field `nmae`",
+            "tools.json:6:58: error: unknown field `readOnly`",
+            "tools.json:7:38: error: invalid type: string",
+            "tools.json:3:1: error: tool `a` of server `s` is listed twice",
+            "tools.json:4:1: warning: no resource of the configuration is named `x`",
+        ];
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.starts_with(expected), "{fault} is not {expected}");
+        }
+        assert_eq!(read("{\"tools\": [], \"more\": 1}").1.len(), 1);
+        assert_eq!(read("[]").1.len(), 1);
+    }
+}

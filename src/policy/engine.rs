@@ -1,0 +1,391 @@
+//! One request against the policies that can matter for it.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::Authorizer;
+use cedar_policy::Decision;
+use cedar_policy::Entities;
+use cedar_policy::EntityUid;
+use cedar_policy::Policy;
+use cedar_policy::PolicyId;
+use cedar_policy::PolicySet;
+use cedar_policy::Request;
+use cedar_policy::Response;
+use moka::sync::Cache;
+
+use super::context;
+use super::context::Unusable;
+use super::evaluation::Evaluation;
+use super::evaluation::PolicyFailure;
+use super::evaluation::Verdict;
+use super::facts::Maker;
+use super::facts::Origin;
+use super::facts::PrincipalFacts;
+use super::hierarchy::Hierarchy;
+use super::index::Index;
+use super::index::Number;
+use super::index::Subject;
+use super::reads::Fields;
+use super::targets::Located;
+use super::targets::Targets;
+use super::vocabulary::Vocabulary;
+use crate::identity::Identity;
+use crate::request::Action;
+use crate::request::Operation;
+use crate::request::RequestContext;
+use crate::request::Target;
+use crate::request::Thing;
+
+/// Most remembered pairs of caller and target.
+const MAX_PREPARED: u64 = 4_096;
+/// Most policies in all remembered slices together.
+const MAX_SLICED: u64 = 16_384;
+/// Longest name of a target, in bytes, that is worth remembering. Callers choose these names, so
+/// without a bound on each the bound on their number would bound nothing.
+const MAX_REMEMBERED_NAME: usize = 256;
+
+/// A policy in force.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) id: Arc<str>,
+    pub(super) policy: Policy,
+    pub(super) forbid: bool,
+    pub(super) reads: Fields,
+}
+
+/// Policies, entities and index, and what has been worked out from them so far.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) vocabulary: Vocabulary,
+    pub(super) hierarchy: Hierarchy,
+    pub(super) targets: Targets,
+    pub(super) index: Index,
+    /// Sorted by id; a [`Number`] is a place in here.
+    pub(super) policies: Vec<Live>,
+    pub(super) numbers: HashMap<PolicyId, Number>,
+    origin: Arc<Origin>,
+    prepared: Cache<(u64, Action, Target), Arc<Prepared>>,
+    slices: Cache<Box<[Number]>, Arc<Slice>>,
+}
+
+/// The policies that can matter for one kind of request.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) members: Box<[Number]>,
+    set: PolicySet,
+    pub(super) reads: Fields,
+}
+
+/// Everything about a request that does not depend on its context.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    principal: EntityUid,
+    action: EntityUid,
+    resource: EntityUid,
+    entities: Entities,
+    pub(super) slice: Arc<Slice>,
+}
+
+impl Engine {
+    /// Ready to evaluate; `policies` are sorted by id and indexed.
+    pub(super) fn new(
+        vocabulary: Vocabulary,
+        hierarchy: Hierarchy,
+        targets: Targets,
+        index: Index,
+        policies: Vec<Live>,
+    ) -> Self {
+        let numbers = (0..)
+            .zip(&policies)
+            .map(|(number, live)| (live.policy.id().clone(), number))
+            .collect();
+        let weight = |members: &Box<[Number]>, _: &Arc<Slice>| {
+            u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
+        };
+        Self {
+            vocabulary,
+            hierarchy,
+            targets,
+            index,
+            policies,
+            numbers,
+            origin: Arc::default(),
+            prepared: Cache::new(MAX_PREPARED),
+            slices: Cache::builder()
+                .max_capacity(MAX_SLICED)
+                .weigher(weight)
+                .build(),
+        }
+    }
+
+    /// The facts about a caller.
+    pub(super) fn facts(&self, identity: &Identity) -> PrincipalFacts {
+        self.maker().make(identity)
+    }
+
+    /// Decides; what cannot be evaluated is denied.
+    pub(super) fn evaluate(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        facts: &PrincipalFacts,
+    ) -> Evaluation {
+        let result = if self.maker().made(facts) {
+            self.remembered(operation, facts)
+                .and_then(|prepared| self.answer(&prepared, operation, context))
+        } else {
+            self.evaluate_once(operation, context, &facts.get().identity)
+        };
+        result.unwrap_or_else(|unusable| Evaluation::unusable(&unusable))
+    }
+
+    /// The same for a caller who will not be seen again.
+    pub(super) fn evaluate_once(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        identity: &Identity,
+    ) -> Result<Evaluation, Unusable> {
+        let prepared = self.prepare(operation, &self.facts(identity))?;
+        self.answer(&prepared, operation, context)
+    }
+
+    /// The candidates of an operation, their number being what an evaluation costs.
+    pub(super) fn remembered(
+        &self,
+        operation: &Operation,
+        facts: &PrincipalFacts,
+    ) -> Result<Arc<Prepared>, Unusable> {
+        if name_length(&operation.target.thing) > MAX_REMEMBERED_NAME {
+            return self.prepare(operation, facts).map(Arc::new);
+        }
+        let key = (facts.get().id, operation.action, operation.target.clone());
+        if let Some(prepared) = self.prepared.get(&key) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(self.prepare(operation, facts)?);
+        self.prepared.insert(key, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// Everything that does not depend on the context.
+    pub(super) fn prepare(
+        &self,
+        operation: &Operation,
+        facts: &PrincipalFacts,
+    ) -> Result<Prepared, Unusable> {
+        let located = self.locate(&operation.target)?;
+        let widened = self.widen(facts, &located);
+        let facts = widened.as_ref().unwrap_or(facts).get();
+        let slice = self.slice(operation.action, &located, facts.keys.as_slice());
+        let action = self
+            .vocabulary
+            .action(operation.action)
+            .ok_or_else(|| Unusable::Value("the action is not in the schema".to_owned()))?;
+        let principal = facts
+            .entity
+            .clone()
+            .ok_or_else(|| Unusable::Value("the caller has no form in Cedar".to_owned()))?;
+        let mut entities = vec![
+            principal,
+            action.entity.clone(),
+            located.server.entity.clone(),
+        ];
+        if !per_request(&operation.target.thing) {
+            let none = RequestContext::default();
+            entities.extend(self.targets.entity(&operation.target, &located, &none)?);
+        }
+        Ok(Prepared {
+            principal: facts.uid.clone(),
+            action: action.uid.clone(),
+            entities: Entities::from_entities(entities, None)
+                .map_err(|error| Unusable::Value(error.to_string()))?,
+            resource: located.uid,
+            slice,
+        })
+    }
+
+    /// Where the target stands.
+    pub(super) fn locate(&self, target: &Target) -> Result<Located<'_>, Unusable> {
+        self.targets
+            .locate(target, &self.vocabulary, &self.hierarchy)
+    }
+
+    /// The policies that could matter for some caller.
+    pub(super) fn related(&self, operation: &Operation) -> Result<Vec<Number>, Unusable> {
+        let located = self.locate(&operation.target)?;
+        let keys = self.index.target_keys(located.subject());
+        Ok(self.index.related(operation.action, &keys))
+    }
+
+    /// Cedar's own question: who, what, on what, and everything that policies can reach.
+    pub(super) fn question(
+        &self,
+        prepared: &Prepared,
+        reads: Fields,
+        operation: &Operation,
+        context: &RequestContext,
+    ) -> Result<(Request, Entities), Unusable> {
+        let values = context::context(reads, context, &self.vocabulary.args)?;
+        let request = Request::new(
+            prepared.principal.clone(),
+            prepared.action.clone(),
+            prepared.resource.clone(),
+            values,
+            None,
+        )
+        .map_err(|error| Unusable::Value(error.to_string()))?;
+        let mut more = Vec::new();
+        if reads.contains(Fields::ARGS) {
+            more.push(context::args(context, &self.vocabulary.args)?);
+        }
+        if per_request(&operation.target.thing) {
+            let located = self.locate(&operation.target)?;
+            more.extend(self.targets.entity(&operation.target, &located, context)?);
+        }
+        let mut entities = prepared.entities.clone();
+        if !more.is_empty() {
+            entities = entities
+                .add_entities(more, None)
+                .map_err(|error| Unusable::Value(error.to_string()))?;
+        }
+        Ok((request, entities))
+    }
+
+    fn answer(
+        &self,
+        prepared: &Prepared,
+        operation: &Operation,
+        context: &RequestContext,
+    ) -> Result<Evaluation, Unusable> {
+        let slice = &prepared.slice;
+        if slice.members.is_empty() {
+            return Ok(Evaluation::not_permitted());
+        }
+        let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
+        let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
+        Ok(self.judge(&response))
+    }
+
+    /// Cedar's answer, made strict: a forbid that fails denies.
+    pub(super) fn judge(&self, response: &Response) -> Evaluation {
+        let errors: Vec<PolicyFailure> = response
+            .diagnostics()
+            .errors()
+            .map(|error| {
+                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+                let live = self.live(error.policy_id());
+                PolicyFailure {
+                    policy: live.map_or_else(|| "".into(), |live| Arc::clone(&live.id)),
+                    // A policy that nobody knows is taken for the worse kind.
+                    forbid: live.is_none_or(|live| live.forbid),
+                    message: error.to_string(),
+                }
+            })
+            .collect();
+        let reasons: BTreeSet<Arc<str>> = response
+            .diagnostics()
+            .reason()
+            .filter_map(|id| self.live(id))
+            .map(|live| Arc::clone(&live.id))
+            .collect();
+        let failed: BTreeSet<Arc<str>> = errors
+            .iter()
+            .filter(|error| error.forbid)
+            .map(|error| Arc::clone(&error.policy))
+            .collect();
+        let (verdict, determining) = match (response.decision(), failed.is_empty()) {
+            (Decision::Allow, true) => (Verdict::Allow, reasons),
+            (Decision::Deny, _) if !reasons.is_empty() => (Verdict::Forbidden, reasons),
+            (Decision::Deny, true) => (Verdict::NotPermitted, reasons),
+            (Decision::Allow | Decision::Deny, false) => (Verdict::ForbidFailed, failed),
+        };
+        Evaluation {
+            verdict,
+            determining: determining.into_iter().collect(),
+            errors,
+        }
+    }
+
+    fn live(&self, id: &PolicyId) -> Option<&Live> {
+        let number = usize::try_from(*self.numbers.get(id)?).ok()?;
+        self.policies.get(number)
+    }
+
+    /// The policy of a number.
+    pub(super) fn policy(&self, number: Number) -> Option<&Live> {
+        self.policies.get(usize::try_from(number).ok()?)
+    }
+
+    /// Where the resource says that some scopes imply others, the caller with those added.
+    fn widen(&self, facts: &PrincipalFacts, located: &Located<'_>) -> Option<PrincipalFacts> {
+        let Identity::Verified(principal) = &facts.get().identity else {
+            return None;
+        };
+        let scopes = located.server.implied_scopes(&principal.scopes);
+        if scopes.len() == principal.scopes.len() {
+            return None;
+        }
+        let mut wider = (**principal).clone();
+        wider.scopes = scopes;
+        Some(self.facts(&Identity::Verified(Arc::new(wider))))
+    }
+
+    fn slice(&self, action: Action, located: &Located<'_>, caller: &[u32]) -> Arc<Slice> {
+        let target = self.index.target_keys(located.subject());
+        let members = self.index.candidates(action, &target, caller);
+        if let Some(slice) = self.slices.get(&members) {
+            return slice;
+        }
+        let live: Vec<_> = members.iter().filter_map(|n| self.policy(*n)).collect();
+        let mut set = PolicySet::new();
+        for member in &live {
+            // Ids are unique, so no member is refused.
+            drop(set.add(member.policy.clone()));
+        }
+        let reads = live.iter().map(|live| live.reads);
+        let slice = Arc::new(Slice {
+            set,
+            reads: reads.fold(Fields::NONE, Fields::union),
+            members: members.clone(),
+        });
+        self.slices.insert(members, Arc::clone(&slice));
+        slice
+    }
+
+    fn maker(&self) -> Maker<'_> {
+        Maker {
+            origin: &self.origin,
+            vocabulary: &self.vocabulary,
+            hierarchy: &self.hierarchy,
+            index: &self.index,
+        }
+    }
+}
+
+impl Located<'_> {
+    /// The target as the index sees it.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            uid: &self.uid,
+            above: &self.above,
+        }
+    }
+}
+
+/// Whether the entity says something that is different in every request: a route holds the path.
+fn per_request(thing: &Thing) -> bool {
+    matches!(thing, Thing::Route(_))
+}
+
+fn name_length(thing: &Thing) -> usize {
+    match thing {
+        Thing::Server => 0,
+        Thing::Tool(name) | Thing::Resource(name) | Thing::Prompt(name) | Thing::Task(name) => {
+            name.len()
+        }
+        Thing::Route(name) => name.len(),
+    }
+}

@@ -1,0 +1,262 @@
+//! The text of a policy directory, whole: what a snapshot is compiled from.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use crate::fault::Fault;
+use crate::fault::Source;
+
+/// The built-in Cedar schema; a copy in a policy directory must say the same.
+pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
+
+/// Name of the optional copy of the schema.
+pub const SCHEMA_FILE: &str = "schema.cedarschema";
+/// Name of the file that holds the hierarchy of roles and groups.
+pub const ENTITIES_FILE: &str = "entities.json";
+/// Name of the tool catalogue.
+pub const TOOLS_FILE: &str = "tools.json";
+/// What the name of a file with policies ends in.
+pub const POLICY_SUFFIX: &str = ".cedar";
+
+/// Largest accepted file, in bytes.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+/// Most files in one directory.
+pub const MAX_FILES: usize = 1_000;
+
+/// The text of a policy directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFiles {
+    /// The files, sorted by name; a name is relative to the directory, with `/` between its parts.
+    pub files: Vec<Source>,
+}
+
+impl PolicyFiles {
+    /// These files, sorted by name.
+    pub fn new(mut files: Vec<Source>) -> Self {
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { files }
+    }
+
+    /// The starter set that ships with the program.
+    pub fn embedded() -> Self {
+        let files = [
+            (
+                "00-handshake.cedar",
+                include_str!("../../policies/00-handshake.cedar"),
+            ),
+            (
+                "10-roles.cedar",
+                include_str!("../../policies/10-roles.cedar"),
+            ),
+            (
+                "20-scopes.cedar",
+                include_str!("../../policies/20-scopes.cedar"),
+            ),
+            (
+                "90-forbid.cedar",
+                include_str!("../../policies/90-forbid.cedar"),
+            ),
+            (ENTITIES_FILE, include_str!("../../policies/entities.json")),
+            (SCHEMA_FILE, SCHEMA),
+            (TOOLS_FILE, include_str!("../../policies/tools.json")),
+        ];
+        Self::new(
+            files
+                .into_iter()
+                .map(|(name, text)| Source {
+                    name: name.into(),
+                    text: text.into(),
+                })
+                .collect(),
+        )
+    }
+
+    /// SHA-256 over names and texts; equal only for equal files.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for file in &self.files {
+            for part in [&file.name, &file.text] {
+                // The length in front keeps `a` + `bc` apart from `ab` + `c`.
+                context.update(part.len().to_string().as_bytes());
+                context.update(b":");
+                context.update(part.as_bytes());
+            }
+        }
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(context.finish().as_ref()) {
+            *to = *from;
+        }
+        bytes
+    }
+}
+
+/// The files by what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Sorted<'a> {
+    pub(super) policies: Vec<&'a Source>,
+    pub(super) schema: Option<&'a Source>,
+    pub(super) entities: Option<&'a Source>,
+    pub(super) tools: Option<&'a Source>,
+}
+
+/// Tells the files apart by name. A name that means nothing here is a fault, not a shrug: what an
+/// operator put there was meant to have an effect.
+pub(super) fn sort<'a>(files: &'a PolicyFiles, faults: &mut Vec<Fault>) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
+    let mut previous: Option<&Arc<str>> = None;
+    for file in &files.files {
+        if previous == Some(&file.name) {
+            faults.push(Fault::error(file, None, "the file is given twice"));
+        }
+        previous = Some(&file.name);
+        if file.text.len() > MAX_FILE_BYTES {
+            faults.push(
+                Fault::error(
+                    file,
+                    None,
+                    format!("the file is larger than {MAX_FILE_BYTES} bytes"),
+                )
+                .hide_excerpt(),
+            );
+            continue;
+        }
+        match &*file.name {
+            SCHEMA_FILE => sorted.schema = Some(file),
+            ENTITIES_FILE => sorted.entities = Some(file),
+            TOOLS_FILE => sorted.tools = Some(file),
+            name if name.ends_with(POLICY_SUFFIX) => sorted.policies.push(file),
+            _ => faults.push(
+                Fault::error(file, None, "a file of this name has no meaning here").help(format!(
+                    "policies end in `{POLICY_SUFFIX}`; `{ENTITIES_FILE}`, `{TOOLS_FILE}` and \
+                     `{SCHEMA_FILE}` are read beside them"
+                )),
+            ),
+        }
+    }
+    if sorted.policies.is_empty() {
+        faults.push(no_policies());
+    }
+    sorted
+}
+
+/// A copy of the schema that says something else would mislead whoever edits by it.
+pub(super) fn check_schema_copy(copy: &Source, faults: &mut Vec<Fault>) {
+    let lines = |text: &str| text.replace("\r\n", "\n");
+    if lines(&copy.text) == lines(SCHEMA) {
+        return;
+    }
+    let mut start = 0_usize;
+    let mut ours = SCHEMA.lines();
+    let span = copy
+        .text
+        .split_inclusive('\n')
+        .find_map(|line| {
+            let here = start;
+            start = start.saturating_add(line.len());
+            let differs = ours.next() != Some(line.trim_end_matches(['\r', '\n']));
+            differs.then(|| here..start)
+        })
+        .unwrap_or(copy.text.len()..copy.text.len());
+    faults.push(
+        Fault::error(
+            copy,
+            Some(span),
+            "the copy differs from the built-in schema",
+        )
+        .help(
+            "remove the file, or write it anew with `cedargate schema cedar`; the schema cannot \
+             be changed",
+        ),
+    );
+}
+
+fn no_policies() -> Fault {
+    let nowhere = Source {
+        name: "policies".into(),
+        text: "".into(),
+    };
+    Fault::error(
+        &nowhere,
+        None,
+        format!("there is no policy: no file ends in `{POLICY_SUFFIX}`"),
+    )
+    .help("without a policy nobody may do anything; add one, if only a `forbid`")
+    .hide_excerpt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str, text: &str) -> Source {
+        Source {
+            name: name.into(),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn digests_tell_names_and_texts_apart() {
+        let of = |files: &[(&str, &str)]| {
+            PolicyFiles::new(files.iter().map(|(n, t)| source(n, t)).collect()).digest()
+        };
+        let base = of(&[("a", "bc"), ("d", "")]);
+        assert_eq!(base, of(&[("d", ""), ("a", "bc")]), "order does not matter");
+        for other in [
+            of(&[("ab", "c"), ("d", "")]),
+            of(&[("a", "bc")]),
+            of(&[("a", "bcd"), ("", "")]),
+            of(&[("a", "bC"), ("d", "")]),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn files_without_a_meaning_are_faults() {
+        let files = PolicyFiles::new(vec![
+            source("a.cedar", ""),
+            source("a.Cedar", ""),
+            source("principals.yaml", ""),
+            source("tools.json", ""),
+        ]);
+        let mut faults = Vec::new();
+        let sorted = sort(&files, &mut faults);
+        assert_eq!(sorted.policies.len(), 1);
+        assert!(sorted.tools.is_some() && sorted.entities.is_none());
+        let named: Vec<_> = faults.iter().map(|fault| &*fault.file).collect();
+        assert_eq!(named, ["a.Cedar", "principals.yaml"]);
+    }
+
+    #[test]
+    fn a_directory_without_policies_says_so() {
+        let mut faults = Vec::new();
+        sort(&PolicyFiles::new(Vec::new()), &mut faults);
+        assert_eq!(
+            faults.first().map(ToString::to_string).as_deref(),
+            Some(
+                "policies: error: there is no policy: no file ends in `.cedar` (without a policy \
+                 nobody may do anything; add one, if only a `forbid`)"
+            )
+        );
+    }
+
+    #[test]
+    fn a_copy_of_the_schema_may_differ_in_line_ends_only() {
+        let check = |text: &str| {
+            let mut faults = Vec::new();
+            check_schema_copy(&source(SCHEMA_FILE, text), &mut faults);
+            faults.into_iter().next().and_then(|fault| fault.position)
+        };
+        assert_eq!(check(SCHEMA), None);
+        assert_eq!(check(&SCHEMA.replace('\n', "\r\n")), None);
+        let line = |text: &str| check(text).map(|position| position.line);
+        assert_eq!(
+            line(&SCHEMA.replacen("entity Role", "entity Rolle", 1)),
+            Some(6)
+        );
+        assert_eq!(line(""), Some(1));
+        assert!(line(&format!("{SCHEMA}// more\n")).is_some());
+    }
+}

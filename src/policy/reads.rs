@@ -1,0 +1,108 @@
+//! What a policy reads of the context, so that nothing else is built for it.
+
+use cedar_policy::pst;
+
+/// A set of context fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields(u8);
+
+impl Fields {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const HTTP: Self = Self(1);
+    pub(super) const CLIENT_IP: Self = Self(2);
+    pub(super) const NOW: Self = Self(4);
+    pub(super) const PROTOCOL_VERSION: Self = Self(8);
+    pub(super) const SESSION: Self = Self(16);
+    pub(super) const REQUEST_ID: Self = Self(32);
+    pub(super) const ARGS: Self = Self(64);
+    pub(super) const ALL: Self = Self(127);
+
+    pub(super) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn contains(self, field: Self) -> bool {
+        self.0 & field.0 == field.0
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "http" => Self::HTTP,
+            "clientIp" => Self::CLIENT_IP,
+            "now" => Self::NOW,
+            "protocolVersion" => Self::PROTOCOL_VERSION,
+            "session" => Self::SESSION,
+            "requestId" => Self::REQUEST_ID,
+            "args" => Self::ARGS,
+            // The schema has no other; if that changes before this does, too much is built.
+            _ => Self::ALL,
+        }
+    }
+}
+
+/// The fields that the conditions of `policy` read.
+pub(super) fn fields(policy: &pst::Template) -> Fields {
+    policy
+        .clauses()
+        .iter()
+        .map(|clause| match clause {
+            pst::Clause::When(condition) | pst::Clause::Unless(condition) => condition,
+        })
+        .map(|condition| condition.reduce(&read_here, &Fields::union, Fields::NONE))
+        .fold(Fields::NONE, Fields::union)
+}
+
+fn read_here(expression: &pst::Expr) -> Option<Fields> {
+    match expression {
+        pst::Expr::GetAttr { expr, attr } if is_context(expr) => Some(Fields::named(attr)),
+        pst::Expr::HasAttr { expr, attrs } if is_context(expr) => Some(Fields::named(&attrs.head)),
+        // The context as a whole, as in `context == ...` or behind an `if`.
+        pst::Expr::Var(pst::Var::Context) => Some(Fields::ALL),
+        _ => None,
+    }
+}
+
+fn is_context(expression: &pst::Expr) -> bool {
+    matches!(expression, pst::Expr::Var(pst::Var::Context))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use cedar_policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_read_is_named() {
+        for (conditions, expected) in [
+            ("", Fields::NONE),
+            ("when { principal.tenant == \"a\" }", Fields::NONE),
+            ("when { context.http.method == \"GET\" }", Fields::HTTP),
+            (
+                "when { context.now > datetime(\"2026-01-01\") } unless { !(context.clientIp.isLoopback()) }",
+                Fields::NOW.union(Fields::CLIENT_IP),
+            ),
+            (
+                "when { if context has args then context.args.hasTag(\"a\") else [context.session].isEmpty() }",
+                Fields::ARGS.union(Fields::SESSION),
+            ),
+            ("when { context has http.host }", Fields::HTTP),
+            (
+                "when { {\"a\": context.requestId} == {\"a\": context.protocolVersion} }",
+                Fields::REQUEST_ID.union(Fields::PROTOCOL_VERSION),
+            ),
+            (
+                "when { (if true then context else context).session == \"\" }",
+                Fields::ALL,
+            ),
+            ("when { context == {} }", Fields::ALL),
+            ("when { context.unheard_of }", Fields::ALL),
+        ] {
+            let text = format!("permit(principal, action, resource) {conditions};");
+            let policy = Policy::from_str(&text).unwrap().to_pst().unwrap();
+            assert_eq!(fields(policy.body()), expected, "{conditions}");
+        }
+    }
+}
