@@ -25,13 +25,12 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::identity::crypto;
 use crate::identity::crypto::CryptoFault;
-use crate::identity::key_set::KeySetFault;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::shutdown::Shutdown;
 use crate::source::Clock;
 use crate::source::clock::SystemClock;
-use crate::source::fetch::FetchError;
+use crate::source::jwks::SourceFault;
 use crate::source::policy_files;
 use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::decision_log::DecisionLogError;
@@ -69,21 +68,13 @@ pub enum StartError {
     /// The cryptography is not usable.
     #[error("the cryptographic library is not usable")]
     Crypto(#[from] CryptoFault),
-    /// A key in the configuration is not usable.
-    #[error("a key of the authenticator `{authenticator}` is not usable")]
-    Key {
-        /// Name of the authenticator.
-        authenticator: Arc<str>,
-        /// What is wrong with it.
-        source: KeySetFault,
-    },
-    /// The client for key sets could not be made.
-    #[error("the keys of the authenticator `{authenticator}` cannot be fetched")]
-    Fetch {
+    /// The keys of an authenticator cannot be had at all.
+    #[error("the keys of the authenticator `{authenticator}` are not usable")]
+    Keys {
         /// Name of the authenticator.
         authenticator: Arc<str>,
         /// What is wrong.
-        source: FetchError,
+        source: SourceFault,
     },
     /// A listener could not be opened.
     #[error(transparent)]

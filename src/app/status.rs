@@ -114,6 +114,6 @@ impl StatusSource {
 
     fn age(&self, index: usize) -> Option<u64> {
         let source = self.key_sources.get(index).and_then(Option::as_ref)?;
-        source.status().age().map(|age| age.as_secs())
+        source.age().map(|age| age.as_secs())
     }
 }

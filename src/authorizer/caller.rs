@@ -15,6 +15,7 @@ use crate::decision::Reason;
 use crate::identity::Identity;
 use crate::identity::cache::CachedToken;
 use crate::identity::cache::TokenKey;
+use crate::identity::credential::BearerToken;
 use crate::identity::credential::Credential;
 use crate::identity::gate;
 use crate::identity::gate::UnverifiedToken;
@@ -25,7 +26,9 @@ use crate::identity::verifier::VerifyError;
 use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
 use crate::request::incoming::Incoming;
+use crate::source::KeyStatus;
 use crate::source::Refresh;
+use crate::telemetry::metrics::CacheOutcome;
 
 /// Longest time that a check waits for keys.
 const KEY_WAIT: Duration = Duration::from_millis(150);
@@ -43,12 +46,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// The policy layer's view of the caller, made once per token and generation.
+    /// The policy layer's view of the caller, made once per token and set of policies.
     pub(super) fn facts(&self, policies: &PolicySnapshot) -> Arc<PrincipalFacts> {
-        let Some(token) = &self.token else { return policies.anonymous() };
+        let Some(token) = &self.token else { return policies.stranger() };
         let made = token.facts.load();
         if let Some(facts) = made.as_ref()
-            && facts.generation() == policies.generation()
+            && policies.made(facts)
         {
             return Arc::clone(facts);
         }
@@ -68,11 +71,11 @@ impl Authorizer {
         match &incoming.credential {
             Ok(Credential::Absent) => self.stranger(resource),
             Ok(Credential::Bearer(token)) => {
-                let token = self.bearer(pending, token.as_str(), resource).await?;
+                let token = self.bearer(pending, token, resource).await?;
                 let identity = Identity::Verified(Arc::clone(&token.token.principal));
                 Ok(Caller { identity, token: Some(token) })
             }
-            Err(fault) => Err(Box::new(Denial::new(Reason::InvalidCredential, fault.public()))),
+            Err(fault) => Err(Box::new(Denial::new(Reason::InvalidCredential, fault.to_string()))),
         }
     }
 
@@ -98,28 +101,28 @@ impl Authorizer {
     async fn bearer(
         &self,
         pending: &Pending,
-        token: &str,
+        token: &BearerToken,
         resource: &Resource,
     ) -> Result<Arc<CachedToken<PrincipalFacts>>, Box<Denial>> {
-        if token.len() > self.config().limits.token {
-            return Err(refused(&TokenFault::TooLong));
-        }
         let now_s = pending.now_ms().div_euclid(1000);
         let key = TokenKey::of(token);
         if let Some(found) = self.cached(&key, resource, now_s)? {
             return Ok(found);
         }
-        if !gate::looks_like_jws(token) {
-            return Err(refused(&TokenFault::UnknownForm));
+        if !gate::looks_like_jws(token.as_str()) {
+            return Err(refused("the token is not one that is accepted here"));
         }
-        let unverified = UnverifiedToken::parse(token, self.config().limits.token)
-            .map_err(|fault| refused(&fault))?;
+        let unverified = UnverifiedToken::parse(token.as_str(), self.config().limits.token)
+            .map_err(|fault| refused(fault.public()))?;
         let (index, name, rules) = self.chosen(resource, &unverified)?;
-        let verified = self.verify(pending, &unverified, index, rules).await;
+        let trusted = Trusted { index, name, rules };
+        let verified = self.verify(pending, &unverified, &trusted).await;
         let outcome = verified.as_ref().map_or_else(|denial| denial.reason().as_str(), |_| "ok");
         self.parts.metrics.verify(name, outcome);
         let verified = verified?;
-        verified.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(&fault))?;
+        verified
+            .admits(rules, &resource.audiences, now_s)
+            .map_err(|fault| refused(fault.public()))?;
         Ok(self.tokens.insert(key, verified))
     }
 
@@ -133,24 +136,25 @@ impl Authorizer {
         now_s: i64,
     ) -> Result<Option<Arc<CachedToken<PrincipalFacts>>>, Box<Denial>> {
         let metrics = &self.parts.metrics;
-        let Some(found) = self.tokens.get(key) else {
-            metrics.token_cache("miss");
-            return Ok(None);
-        };
-        let token = &found.token;
         let snapshot = self.load();
-        let keys = snapshot.keys.get(token.authenticator).and_then(Option::as_ref);
-        if !keys.is_some_and(|keys| keys.contains(&token.key_thumbprint)) {
-            metrics.token_cache("stale");
-            self.tokens.remove(key);
-            return Ok(None);
-        }
-        metrics.token_cache("hit");
-        let accepted = self.accepted(resource).find(|(index, _)| *index == token.authenticator);
-        let Some(rules) = accepted.and_then(|(_, authenticator)| jwt_rules(authenticator)) else {
-            return Err(refused(&TokenFault::UnknownIssuer));
-        };
-        token.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(&fault))?;
+        let mut outcome = CacheOutcome::Miss;
+        let found = self.tokens.get(key, |token| {
+            let all = &self.config().authenticators;
+            let index = all.iter().position(|a| a.name == token.principal.authenticator);
+            let keys = index.and_then(|index| snapshot.keys.get(index)).and_then(Option::as_ref);
+            let current = keys.is_some_and(|keys| token.key_is_current(keys));
+            outcome = if current { CacheOutcome::Hit } else { CacheOutcome::Stale };
+            current
+        });
+        metrics.token_cache(outcome);
+        let Some(found) = found else { return Ok(None) };
+        let token = &found.token;
+        let rules = self
+            .accepted(resource)
+            .find(|(_, authenticator)| authenticator.name == token.principal.authenticator)
+            .and_then(|(_, authenticator)| jwt_rules(authenticator));
+        let Some(rules) = rules else { return Err(refused(TokenFault::UnknownIssuer.public())) };
+        token.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(fault.public()))?;
         Ok(Some(found))
     }
 
@@ -165,7 +169,7 @@ impl Authorizer {
                 let rules = jwt_rules(authenticator)?;
                 (rules.issuer == token.issuer()).then_some((index, &authenticator.name, rules))
             })
-            .ok_or_else(|| refused(&TokenFault::UnknownIssuer))
+            .ok_or_else(|| refused(TokenFault::UnknownIssuer.public()))
     }
 
     /// Verifies against the keys in force. A key that is unknown, or a signature that a known one
@@ -174,37 +178,41 @@ impl Authorizer {
         &self,
         pending: &Pending,
         token: &UnverifiedToken<'_>,
-        index: usize,
-        rules: &JwtRules,
+        trusted: &Trusted<'_>,
     ) -> Result<VerifiedToken, Box<Denial>> {
-        let first = attempt(&self.load(), token, index, rules, pending.now_ms());
+        let first = attempt(&self.load(), token, trusted, pending.now_ms());
         let fault = match first {
             Attempt::Verified(verified) => return Ok(*verified),
-            Attempt::Refused(fault) => return Err(refused(&fault)),
+            Attempt::Refused(text) => return Err(refused(text)),
             Attempt::Keys(fault) => fault,
         };
-        let Some(source) = self.parts.key_sources.get(index).and_then(Option::as_ref) else {
+        let Some(source) = self.parts.key_sources.get(trusted.index).and_then(Option::as_ref)
+        else {
             return Err(fault.denial(false));
         };
         let left = pending.left(&*self.parts.clock).saturating_sub(RESERVE).min(KEY_WAIT);
-        let refresh = source.refresh(left).await;
-        match refresh {
-            Refresh::Fetched => {
-                match attempt(&self.load(), token, index, rules, pending.now_ms()) {
-                    Attempt::Verified(verified) => Ok(*verified),
-                    Attempt::Refused(fault) => Err(refused(&fault)),
-                    Attempt::Keys(fault) => Err(fault.denial(false)),
-                }
-            }
-            Refresh::CoolingDown => Err(fault.denial(source.status().is_stale())),
+        match source.refresh(left).await {
+            Refresh::Fetched => match attempt(&self.load(), token, trusted, pending.now_ms()) {
+                Attempt::Verified(verified) => Ok(*verified),
+                Attempt::Refused(text) => Err(refused(text)),
+                Attempt::Keys(fault) => Err(fault.denial(false)),
+            },
+            Refresh::CoolingDown => Err(fault.denial(source.status() != KeyStatus::Fresh)),
             Refresh::Failed | Refresh::TimedOut => Err(fault.denial(true)),
         }
     }
 }
 
+/// The authenticator that answers for a token.
+struct Trusted<'a> {
+    index: usize,
+    name: &'a Arc<str>,
+    rules: &'a JwtRules,
+}
+
 enum Attempt {
     Verified(Box<VerifiedToken>),
-    Refused(TokenFault),
+    Refused(&'static str),
     Keys(KeyFault),
 }
 
@@ -222,8 +230,8 @@ impl KeyFault {
         match self {
             Self::None => unavailable(),
             Self::Unknown if out_of_reach => unavailable(),
-            Self::Unknown => refused(&TokenFault::UnknownKey),
-            Self::Mismatch => refused(&TokenFault::BadSignature),
+            Self::Unknown => refused(VerifyError::UnknownKey.public()),
+            Self::Mismatch => refused(VerifyError::BadSignature.public()),
         }
     }
 }
@@ -231,18 +239,21 @@ impl KeyFault {
 fn attempt(
     snapshot: &Snapshot,
     token: &UnverifiedToken<'_>,
-    index: usize,
-    rules: &JwtRules,
+    trusted: &Trusted<'_>,
     now_ms: i64,
 ) -> Attempt {
-    let Some(keys) = snapshot.keys.get(index).and_then(Option::as_ref) else {
+    let keys = snapshot.keys.get(trusted.index).and_then(Option::as_ref);
+    let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
         return Attempt::Keys(KeyFault::None);
     };
-    match verifier::verify(token, keys, rules, now_ms.div_euclid(1000)) {
+    match verifier::verify(token, keys, trusted.rules, trusted.name, now_ms.div_euclid(1000)) {
         Ok(verified) => Attempt::Verified(Box::new(verified)),
         Err(VerifyError::UnknownKey) => Attempt::Keys(KeyFault::Unknown),
         Err(VerifyError::BadSignature) => Attempt::Keys(KeyFault::Mismatch),
-        Err(VerifyError::Refused(fault)) => Attempt::Refused(fault),
+        Err(VerifyError::Refused(fault)) => {
+            tracing::debug!(%fault, authenticator = %trusted.name, "a token was refused");
+            Attempt::Refused(fault.public())
+        }
     }
 }
 
@@ -253,9 +264,8 @@ fn jwt_rules(authenticator: &Authenticator) -> Option<&JwtRules> {
     }
 }
 
-fn refused(fault: &TokenFault) -> Box<Denial> {
-    tracing::debug!(%fault, "a token was refused");
-    Box::new(Denial::new(Reason::InvalidCredential, fault.public()))
+fn refused(text: &'static str) -> Box<Denial> {
+    Box::new(Denial::new(Reason::InvalidCredential, text))
 }
 
 fn unavailable() -> Box<Denial> {

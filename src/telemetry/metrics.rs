@@ -41,6 +41,28 @@ impl Transport {
     }
 }
 
+/// What became of a look-up of a verified token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// It was there, and its key still is.
+    Hit,
+    /// It was not there.
+    Miss,
+    /// It was there, but its key is gone.
+    Stale,
+}
+
+impl CacheOutcome {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CheckLabels {
     transport: &'static str,
@@ -81,7 +103,7 @@ pub struct Metrics {
     checks: Vec<Counter>,
     resources: usize,
     durations: [Histogram; 2],
-    token_cache: Family<OutcomeLabels, Counter>,
+    token_cache: [Counter; 3],
     verify: Family<AuthenticatorOutcomeLabels, Counter>,
     jwks_refresh: Family<AuthenticatorOutcomeLabels, Counter>,
     jwks_age: Family<AuthenticatorLabels, Gauge<f64, AtomicU64>>,
@@ -120,7 +142,7 @@ impl Metrics {
             checks: check_counters(&checks, resources),
             resources: resources.len(),
             durations: [of(Transport::Grpc), of(Transport::Http)],
-            token_cache: Family::default(),
+            token_cache: [Counter::default(), Counter::default(), Counter::default()],
             verify: Family::default(),
             jwks_refresh: Family::default(),
             jwks_age: Family::default(),
@@ -136,7 +158,10 @@ impl Metrics {
 
     fn register_rest(&mut self) {
         let registry = &mut self.registry;
-        registry.register("token_cache", "Look-ups of verified tokens", self.token_cache.clone());
+        let token_cache = Family::<OutcomeLabels, Counter>::default();
+        registry.register("token_cache", "Look-ups of verified tokens", token_cache.clone());
+        self.token_cache = [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Stale]
+            .map(|o| token_cache.get_or_create_owned(&OutcomeLabels { outcome: o.as_str() }));
         registry.register("verify", "Tokens verified", self.verify.clone());
         registry.register("jwks_refresh", "Key sets fetched", self.jwks_refresh.clone());
         registry.register("jwks_age_seconds", "Age of the key set in use", self.jwks_age.clone());
@@ -182,9 +207,14 @@ impl Metrics {
         }
     }
 
-    /// Counts a look-up of a verified token: `hit`, `miss` or `stale`.
-    pub fn token_cache(&self, outcome: &'static str) {
-        self.token_cache.get_or_create(&OutcomeLabels { outcome }).inc();
+    /// Counts a look-up of a verified token.
+    pub fn token_cache(&self, outcome: CacheOutcome) {
+        let [hit, miss, stale] = &self.token_cache;
+        match outcome {
+            CacheOutcome::Hit => hit.inc(),
+            CacheOutcome::Miss => miss.inc(),
+            CacheOutcome::Stale => stale.inc(),
+        };
     }
 
     /// Counts a verification: `ok`, or the kind of its failure.
@@ -300,7 +330,7 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_documentation() {
         let metrics = Metrics::new(&[]);
-        metrics.token_cache("hit");
+        metrics.token_cache(CacheOutcome::Hit);
         metrics.verify(&"corp".into(), "ok");
         metrics.jwks_refresh(&"corp".into(), "ok");
         metrics.jwks_age(&"corp".into(), 1.5);
