@@ -41,6 +41,7 @@ pub use crate::config::claims::ClaimPath;
 pub use crate::config::claims::ClaimPaths;
 pub use crate::config::describe::describe;
 pub use crate::config::expand::Environment;
+use crate::config::expand::Inputs;
 pub use crate::config::expand::ProcessEnvironment;
 pub use crate::config::identity_headers::IdentityField;
 pub use crate::config::identity_headers::IdentityHeaders;
@@ -48,6 +49,8 @@ pub use crate::config::listen::Address;
 pub use crate::config::listen::ClientIp;
 pub use crate::config::listen::Listen;
 pub use crate::config::overrides::Overrides;
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
 pub use crate::config::resource::McpRules;
 pub use crate::config::resource::Resource;
 pub use crate::config::resource::ResourceKind;
@@ -61,9 +64,6 @@ pub use crate::config::settings::Limits;
 pub use crate::config::settings::Log;
 pub use crate::config::settings::LogFormat;
 pub use crate::config::settings::Policies;
-use crate::config::expand::Inputs;
-use crate::config::reader::Faults;
-use crate::config::reader::Mapping;
 use crate::config::yaml::Node;
 use crate::fault::Fault;
 use crate::fault::Severity;
@@ -196,7 +196,9 @@ pub fn parse_with(
 /// Reads every section. `None` only where the file as a whole is not a mapping.
 fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
     let mut map = Mapping::of(root, faults)?.later(&["revocations", "dev_tokens"]);
-    let listen = map.optional("listen").map(|node| listen::read(node, faults));
+    let listen = map
+        .optional("listen")
+        .map(|node| listen::read(node, faults));
     let client_ip = map
         .optional("client_ip")
         .map(|node| listen::read_client_ip(node, faults));
@@ -253,3 +255,6 @@ fn complete(declared: authenticator::Declared) -> Option<Arc<Authenticator>> {
     let authenticator::Declared { name, kind, .. } = declared;
     kind.map(|kind| Arc::new(Authenticator { name, kind }))
 }
+
+#[cfg(test)]
+mod tests;

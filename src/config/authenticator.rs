@@ -17,7 +17,6 @@ use crate::config::scalar;
 use crate::config::suggest;
 use crate::config::yaml::Node;
 
-
 /// One way of recognising callers.
 #[derive(Clone, Debug)]
 pub struct Authenticator {
@@ -184,8 +183,7 @@ pub(super) fn read_all(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Vec
             continue;
         };
         if declared.iter().any(|other| other.name == one.0.name) {
-            let message = format!("a second authenticator named `{}`", one.0.name);
-            faults.error(&one.1, message);
+            faults.second("authenticator", &one.0.name, &one.1);
         } else {
             declared.push(one.0);
         }

@@ -7,7 +7,6 @@ use crate::config::scalar;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
 
-
 /// Where facts are found in the claims: for each a list of paths, the first present wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
@@ -143,7 +142,10 @@ fn read_paths(node: &Node, faults: &mut Faults<'_>) -> Vec<ClaimPath> {
 fn read_path(node: &Node, faults: &mut Faults<'_>) -> Option<ClaimPath> {
     let text = scalar::filled(node, faults)?;
     if text.len() > LONGEST_PATH {
-        faults.error(&node.place, format!("a claim path of more than {LONGEST_PATH} bytes"));
+        faults.error(
+            &node.place,
+            format!("a claim path of more than {LONGEST_PATH} bytes"),
+        );
         return None;
     }
     let Some(pointer) = text.strip_prefix('/') else {
@@ -152,7 +154,11 @@ fn read_path(node: &Node, faults: &mut Faults<'_>) -> Option<ClaimPath> {
     let tokens: Option<Vec<String>> = pointer.split('/').map(unescaped).collect();
     if tokens.is_none() {
         let message = format!("{} is not a JSON pointer", shown(node, text));
-        faults.error_help(&node.place, message, "`~` is written `~0`, and `/` in a name `~1`");
+        faults.error_help(
+            &node.place,
+            message,
+            "`~` is written `~0`, and `/` in a name `~1`",
+        );
     }
     tokens.map(ClaimPath::Pointer)
 }
@@ -199,7 +205,13 @@ mod tests {
 
     #[test]
     fn pointers_are_unescaped_and_print_as_they_are_read() {
-        for (text, expected) in [("", ""), ("a", "a"), ("~0", "~"), ("~1", "/"), ("~01", "~1")] {
+        for (text, expected) in [
+            ("", ""),
+            ("a", "a"),
+            ("~0", "~"),
+            ("~1", "/"),
+            ("~01", "~1"),
+        ] {
             assert_eq!(unescaped(text).as_deref(), Some(expected), "{text}");
         }
         for text in ["~", "~2", "a~", "~~0"] {

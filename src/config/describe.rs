@@ -39,29 +39,81 @@ pub fn describe(config: &Config) -> String {
         DecisionSink::File(path) => map([("file", text(path.display()))]),
     };
     let mut out = String::new();
-    write(&mut out, 0, &map([
-        ("listen", listen(&config.listen)),
-        ("client_ip", map([("from", text(word(&CLIENT_IP, config.client_ip)))])),
-        ("authenticators", Out::List(config.authenticators.iter().map(|one| authenticator(one)).collect())),
-        ("resources", Out::List(config.resources.iter().map(|one| resource(one, config)).collect())),
-        ("policies", map([
-            ("dir", text(config.policies.dir.display())),
-            ("reload_interval", text(duration_text(config.policies.reload_interval))),
-        ])),
-        ("identity_headers", map([("prefix", text(&headers.prefix)), ("send", list(send))])),
-        ("limits", map([
-            ("body", text(size_text(config.limits.body))),
-            ("token", text(size_text(config.limits.token))),
-            ("deadline", text(duration_text(config.limits.deadline))),
-        ])),
-        ("decision_log", map([("to", to), ("arguments", list(&config.decision_log.arguments))])),
-        ("admin", map([("token", secret(config.admin_token.is_some()))])),
-        ("log", map([
-            ("level", text(&config.log.level)),
-            ("format", text(word(&FORMATS, config.log.format))),
-        ])),
-        ("explain_to_anonymous", Out::Switch(config.explain_to_anonymous)),
-    ]));
+    write(
+        &mut out,
+        0,
+        &map([
+            ("listen", listen(&config.listen)),
+            (
+                "client_ip",
+                map([("from", text(word(&CLIENT_IP, config.client_ip)))]),
+            ),
+            (
+                "authenticators",
+                Out::List(
+                    config
+                        .authenticators
+                        .iter()
+                        .map(|one| authenticator(one))
+                        .collect(),
+                ),
+            ),
+            (
+                "resources",
+                Out::List(
+                    config
+                        .resources
+                        .iter()
+                        .map(|one| resource(one, config))
+                        .collect(),
+                ),
+            ),
+            (
+                "policies",
+                map([
+                    ("dir", text(config.policies.dir.display())),
+                    (
+                        "reload_interval",
+                        text(duration_text(config.policies.reload_interval)),
+                    ),
+                ]),
+            ),
+            (
+                "identity_headers",
+                map([("prefix", text(&headers.prefix)), ("send", list(send))]),
+            ),
+            (
+                "limits",
+                map([
+                    ("body", text(size_text(config.limits.body))),
+                    ("token", text(size_text(config.limits.token))),
+                    ("deadline", text(duration_text(config.limits.deadline))),
+                ]),
+            ),
+            (
+                "decision_log",
+                map([
+                    ("to", to),
+                    ("arguments", list(&config.decision_log.arguments)),
+                ]),
+            ),
+            (
+                "admin",
+                map([("token", secret(config.admin_token.is_some()))]),
+            ),
+            (
+                "log",
+                map([
+                    ("level", text(&config.log.level)),
+                    ("format", text(word(&FORMATS, config.log.format))),
+                ]),
+            ),
+            (
+                "explain_to_anonymous",
+                Out::Switch(config.explain_to_anonymous),
+            ),
+        ]),
+    );
     out
 }
 
@@ -85,9 +137,7 @@ fn authenticator(one: &Authenticator) -> Out {
     };
     let (kind, mut keys) = match &rules.keys {
         KeyOrigin::Discovery(remote) => ("oidc", vec![ca_file(remote)]),
-        KeyOrigin::JwksUri(url, remote) => {
-            ("jwt", vec![("jwks_uri", text(url)), ca_file(remote)])
-        }
+        KeyOrigin::JwksUri(url, remote) => ("jwt", vec![("jwks_uri", text(url)), ca_file(remote)]),
         KeyOrigin::Local(keys) => {
             let keys = keys.iter().map(|key| {
                 map([
@@ -107,13 +157,21 @@ fn authenticator(one: &Authenticator) -> Out {
             entries.push((switch, Out::Switch(true)));
         }
     }
-    Out::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    Out::Map(
+        entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn rule_entries(rules: &JwtRules) -> Vec<(&'static str, Out)> {
     vec![
         ("audiences", list(&rules.audiences)),
-        ("algorithms", list(rules.algorithms.iter().map(|one| one.name()))),
+        (
+            "algorithms",
+            list(rules.algorithms.iter().map(|one| one.name())),
+        ),
         ("token_types", list(&rules.token_types)),
         ("claims", claims(&rules.claims)),
         ("roles", assertions(&rules.roles)),
@@ -160,15 +218,24 @@ fn resource(one: &Resource, config: &Config) -> Out {
     let hierarchy = one.scope_hierarchy.iter();
     let hierarchy = hierarchy.map(|(broad, narrow)| (broad.clone(), list(narrow)));
     let (kind, own) = match &one.kind {
-        ResourceKind::Mcp(rules) => ("mcp", map([
-            ("allowed_origins", list(&rules.allowed_origins)),
-            ("versions", list(&rules.versions)),
-            ("batches", text("deny")),
-            ("message_from", text("body")),
-        ])),
-        ResourceKind::Http { routes } => ("routes", Out::List(routes.iter().map(|route| {
-            map([("name", text(&route.name)), ("path", text(route))])
-        }).collect())),
+        ResourceKind::Mcp(rules) => (
+            "mcp",
+            map([
+                ("allowed_origins", list(&rules.allowed_origins)),
+                ("versions", list(&rules.versions)),
+                ("batches", text("deny")),
+                ("message_from", text("body")),
+            ]),
+        ),
+        ResourceKind::Http { routes } => (
+            "routes",
+            Out::List(
+                routes
+                    .iter()
+                    .map(|route| map([("name", text(&route.name)), ("path", text(route))]))
+                    .collect(),
+            ),
+        ),
     };
     map([
         ("name", text(&one.name)),
@@ -179,7 +246,10 @@ fn resource(one: &Resource, config: &Config) -> Out {
         ("tenant", text(&one.tenant)),
         ("labels", list(&one.labels)),
         ("groups", list(&one.groups)),
-        ("scopes", map([("hierarchy", Out::Map(hierarchy.collect()))])),
+        (
+            "scopes",
+            map([("hierarchy", Out::Map(hierarchy.collect()))]),
+        ),
         ("metadata", metadata(&one.metadata)),
         (kind, own),
     ])
@@ -189,7 +259,10 @@ fn metadata(metadata: &ResourceMetadata) -> Out {
     map([
         ("scopes_supported", list(&metadata.scopes_supported)),
         ("resource_name", text(&metadata.resource_name)),
-        ("resource_documentation", text(&metadata.resource_documentation)),
+        (
+            "resource_documentation",
+            text(&metadata.resource_documentation),
+        ),
         ("resource_policy_uri", text(&metadata.resource_policy_uri)),
         ("resource_tos_uri", text(&metadata.resource_tos_uri)),
     ])
@@ -213,7 +286,12 @@ fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Out {
 }
 
 fn map<const N: usize>(entries: [(&str, Out); N]) -> Out {
-    Out::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    Out::Map(
+        entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn secret(is_set: bool) -> Out {

@@ -69,6 +69,11 @@ pub(super) fn expand(node: &mut Node, inputs: &Inputs<'_>, faults: &mut Faults<'
                 faults.hide_lines(node.place.span());
             }
             Err(refusal) => {
+                // A default, or what a slip made of one, may be a secret.
+                if refusal.unclear || text.contains(":-") {
+                    node.place = mem::take(&mut node.place).hide();
+                    faults.hide_lines(node.place.span());
+                }
                 report(&node.place, refusal, faults);
                 node.value = Value::Invalid;
             }
@@ -88,6 +93,8 @@ enum Replaced {
 struct Refusal {
     message: String,
     help: Option<&'static str>,
+    /// What stands there could not be read as an expansion.
+    unclear: bool,
 }
 
 fn report(place: &Place, refusal: Refusal, faults: &mut Faults<'_>) {
@@ -112,6 +119,7 @@ fn replaced(text: &str, inputs: &Inputs<'_>) -> Result<Replaced, Refusal> {
                 return Err(Refusal {
                     message: "`${` without `}`".to_owned(),
                     help: Some("write `$$` for a dollar sign"),
+                    unclear: true,
                 });
             };
             out.push_str(&value_of(expression, inputs)?);
@@ -125,6 +133,7 @@ fn replaced(text: &str, inputs: &Inputs<'_>) -> Result<Replaced, Refusal> {
             return Err(Refusal {
                 message: format!("longer than {LONGEST} bytes after expansion"),
                 help: None,
+                unclear: false,
             });
         }
     }
@@ -149,12 +158,14 @@ fn value_of(expression: &str, inputs: &Inputs<'_>) -> Result<String, Refusal> {
         return Err(Refusal {
             message: "not a variable name within `${...}`".to_owned(),
             help: Some("write `${NAME}`, `${NAME:-default}` or `${file:/path}`"),
+            unclear: true,
         });
     }
     let value = match inputs.environment.variable(name) {
         Some(value) => Some(value.into_string().map_err(|_| Refusal {
             message: format!("the environment variable `{}` is not UTF-8", cut(name)),
             help: None,
+            unclear: false,
         })?),
         None => None,
     };
@@ -165,6 +176,7 @@ fn value_of(expression: &str, inputs: &Inputs<'_>) -> Result<String, Refusal> {
         (None, None) => Err(Refusal {
             message: format!("the environment variable `{}` is not set", cut(name)),
             help: Some("set it, or write `${NAME:-default}`"),
+            unclear: false,
         }),
     }
 }
@@ -175,14 +187,14 @@ fn file_value(path: &str, inputs: &Inputs<'_>) -> Result<String, Refusal> {
     let text = files::text(&inputs.base.join(path), limit).map_err(|error| Refusal {
         message: error.to_string(),
         help: None,
+        unclear: false,
     })?;
     let trimmed = text.strip_suffix('\n').unwrap_or(&text);
     Ok(trimmed.strip_suffix('\r').unwrap_or(trimmed).to_owned())
 }
 
 fn is_name(name: &str) -> bool {
-    name.chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '_')
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name
             .chars()
             .next()

@@ -6,7 +6,6 @@ use crate::config::reader::shown;
 use crate::config::scalar;
 use crate::config::yaml::Node;
 
-
 /// What the upstream is told about the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityHeaders {
@@ -118,7 +117,10 @@ fn read_prefix(node: &Node, faults: &mut Faults<'_>) -> Option<String> {
     } else {
         return Some(text.to_owned());
     };
-    let message = format!("{} cannot be the prefix of identity headers", shown(node, text));
+    let message = format!(
+        "{} cannot be the prefix of identity headers",
+        shown(node, text)
+    );
     faults.error_help(&node.place, message, help);
     None
 }

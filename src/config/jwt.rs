@@ -100,8 +100,7 @@ fn read_rules(map: &mut Mapping<'_>, faults: &mut Faults<'_>) -> JwtRules {
         keys: KeyOrigin::Local(Vec::new()),
         audiences,
         algorithms: Vec::new(),
-        token_types: token_types
-            .unwrap_or_else(|| DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec()),
+        token_types: token_types.unwrap_or_else(|| DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec()),
         claims: claims
             .map(|node| claims::read(node, faults))
             .unwrap_or_default(),
@@ -286,7 +285,11 @@ pub(super) fn read_algorithm(node: &Node, faults: &mut Faults<'_>) -> Option<Alg
         );
     } else if text.eq_ignore_ascii_case("none") {
         let message = format!("{} means tokens without a signature", shown(node, text));
-        faults.error_help(&node.place, message, format!("one of: {}", names.join(", ")));
+        faults.error_help(
+            &node.place,
+            message,
+            format!("one of: {}", names.join(", ")),
+        );
     } else {
         let near = names.iter().find(|name| name.eq_ignore_ascii_case(text));
         let help = match near.copied().or_else(|| suggest::nearest(text, &names)) {

@@ -141,9 +141,7 @@ impl KeyFault {
             Self::Private => {
                 "keep it with the issuer; `openssl pkey -in KEY -pubout` writes the public one"
             }
-            Self::Misfit(_) => {
-                "RS* and PS* take RSA keys, ES256 P-256, ES384 P-384, EdDSA Ed25519"
-            }
+            Self::Misfit(_) => "RS* and PS* take RSA keys, ES256 P-256, ES384 P-384, EdDSA Ed25519",
         }
     }
 }
@@ -168,10 +166,9 @@ fn check(pem: &[u8], algorithm: Algorithm) -> Result<(), KeyFault> {
     match (key.kind(), point) {
         (_, None) => Ok(()),
         (DecodingKeyKind::SecretOrDer(bytes), Some(length)) if bytes.len() == length => Ok(()),
-        (
-            DecodingKeyKind::SecretOrDer(_) | DecodingKeyKind::RsaModulusExponent { .. },
-            Some(_),
-        ) => Err(misfit),
+        (DecodingKeyKind::SecretOrDer(_) | DecodingKeyKind::RsaModulusExponent { .. }, Some(_)) => {
+            Err(misfit)
+        }
     }
 }
 
@@ -206,7 +203,10 @@ mod tests {
     #[test]
     fn what_is_no_public_key_is_refused() {
         let private = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
-        assert_eq!(check(private.as_bytes(), Algorithm::Rs256), Err(KeyFault::Private));
+        assert_eq!(
+            check(private.as_bytes(), Algorithm::Rs256),
+            Err(KeyFault::Private)
+        );
         for pem in ["", "no key", &P256.replace("MFkw", "MFkx")] {
             let misfit = Err(KeyFault::Misfit("ES256"));
             assert_eq!(check(pem.as_bytes(), Algorithm::Es256), misfit, "{pem}");

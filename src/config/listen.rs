@@ -90,9 +90,10 @@ impl std::fmt::Display for Address {
 
 pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
     let mut listen = Listen::default();
-    let Some(mut map) = Mapping::of(node, faults) else {
+    let Some(map) = Mapping::of(node, faults) else {
         return listen;
     };
+    let mut map = map.later(&["tls"]);
     let mut taken = Vec::new();
     let mut address = |map: &mut Mapping<'_>, key, default, faults: &mut Faults<'_>| {
         let node = map.optional(key);
@@ -103,7 +104,9 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
         }
         address
     };
-    let Listen { grpc, http, admin, .. } = Listen::default();
+    let Listen {
+        grpc, http, admin, ..
+    } = Listen::default();
     if let Some(grpc) = address(&mut map, "grpc", Some(grpc), faults) {
         listen.grpc = grpc;
     }
@@ -178,7 +181,9 @@ fn read_address(node: &Node, faults: &mut Faults<'_>) -> Option<Address> {
     if let Ok(address) = text.parse() {
         return Some(Address::Tcp(address));
     }
-    let port = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse::<u16>().ok());
     let help = match port {
         Some(port) if !node.place.is_hidden() => format!(
             "an IP address and a port: `127.0.0.1:{port}` for this machine, `0.0.0.0:{port}` for all"

@@ -73,7 +73,10 @@ fn named(
         let index = authenticators.iter().position(|one| *one.name == *name);
         match index {
             Some(index) if found.contains(&index) => {
-                faults.error(&item.place, format!("{} is listed twice", shown(item, name)));
+                faults.error(
+                    &item.place,
+                    format!("{} is listed twice", shown(item, name)),
+                );
             }
             Some(index) => found.push(index),
             None => {
@@ -167,9 +170,7 @@ fn refuse_unrestricted_issuers(
     }
 }
 
-fn with_rules(
-    declared: &authenticator::Declared,
-) -> Option<(&authenticator::Declared, &JwtRules)> {
+fn with_rules(declared: &authenticator::Declared) -> Option<(&authenticator::Declared, &JwtRules)> {
     match declared.kind.as_ref()? {
         AuthenticatorKind::Jwt(rules) => Some((declared, rules)),
         AuthenticatorKind::Anonymous => None,

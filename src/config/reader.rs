@@ -8,7 +8,6 @@ use crate::config::yaml::Node;
 use crate::config::yaml::SECRET_KEYS;
 use crate::config::yaml::Value;
 use crate::fault::Fault;
-use crate::fault::Severity;
 use crate::fault::Source;
 
 /// More faults than this help nobody.
@@ -109,6 +108,14 @@ impl<'s> Faults<'s> {
         self.error(place, format!("duplicate key `{}`", cut(key)));
     }
 
+    pub(super) fn second(&mut self, what: &str, name: &str, place: &Place) {
+        if place.hidden {
+            self.error(place, format!("a second {what} of this name"));
+        } else {
+            self.error(place, format!("a second {what} named `{name}`"));
+        }
+    }
+
     /// A fault before the tree is known, and with it the places of secrets: in a file that names one
     /// anywhere, no line is shown.
     pub(super) fn syntax(&mut self, span: Range<usize>, message: &str) {
@@ -127,12 +134,6 @@ impl<'s> Faults<'s> {
     /// Keeps every line that `span` touches out of the excerpts.
     pub(super) fn hide_lines(&mut self, span: Range<usize>) {
         self.hidden.push(span);
-    }
-
-    pub(super) fn any_error(&self) -> bool {
-        self.found
-            .iter()
-            .any(|fault| fault.severity == Severity::Error)
     }
 
     /// Every fault in the order of the file.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 pub(super) use crate::config::resource::read::Declared;
 pub(super) use crate::config::resource::read::read_all;
 
-
 /// Something that is protected.
 #[derive(Clone, Debug)]
 pub struct Resource {

@@ -84,13 +84,44 @@ pub(super) fn list<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<&'t [N
 
 /// A list of texts, none empty, none twice.
 pub(super) fn texts(node: &Node, faults: &mut Faults<'_>) -> Option<Vec<String>> {
+    texts_of_a_kind(node, &Kind::ANY, faults)
+}
+
+/// What the items of a list have in common.
+pub(super) struct Kind {
+    pub(super) is: fn(&str) -> bool,
+    /// Completes "is not ...".
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+}
+
+impl Kind {
+    const ANY: Self = Self {
+        is: |_| true,
+        name: "",
+        help: "",
+    };
+}
+
+/// As [`texts`], each of a kind.
+pub(super) fn texts_of_a_kind(
+    node: &Node,
+    kind: &Kind,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for item in list(node, faults)? {
         let Some(text) = filled(item, faults) else {
             continue;
         };
-        if found.iter().any(|other| other == text) {
-            faults.error(&item.place, format!("{} is listed twice", shown(item, text)));
+        if !(kind.is)(text) {
+            let message = format!("{} is not {}", shown(item, text), kind.name);
+            faults.error_help(&item.place, message, kind.help);
+        } else if found.iter().any(|other| other == text) {
+            faults.error(
+                &item.place,
+                format!("{} is listed twice", shown(item, text)),
+            );
         } else {
             found.push(text.to_owned());
         }
@@ -125,11 +156,7 @@ pub(super) fn name<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<&'t st
         return Some(text);
     }
     let message = format!("{} is not a name", shown(node, text));
-    faults.error_help(
-        &node.place,
-        message,
-        "lower-case letters, digits and `-`",
-    );
+    faults.error_help(&node.place, message, "lower-case letters, digits and `-`");
     None
 }
 
@@ -291,10 +318,25 @@ mod tests {
 
     #[test]
     fn durations_have_units_and_print_as_they_are_read() {
-        for (text, millis) in [("150ms", 150), ("0s", 0), ("5s", 5_000), ("24h", 86_400_000)] {
+        for (text, millis) in [
+            ("150ms", 150),
+            ("0s", 0),
+            ("5s", 5_000),
+            ("24h", 86_400_000),
+        ] {
             assert_eq!(duration_of(text), Some(Duration::from_millis(millis)));
         }
-        for text in ["", "5", "s", "-5s", "1.5s", "5 s", "5S", "1d", "99999999999999999999s"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "1.5s",
+            "5 s",
+            "5S",
+            "1d",
+            "99999999999999999999s",
+        ] {
             assert_eq!(duration_of(text), None, "{text}");
         }
         for text in ["150ms", "0ms", "5s", "1m", "24h", "90s"] {
@@ -304,11 +346,25 @@ mod tests {
 
     #[test]
     fn sizes_are_binary_and_print_as_they_are_read() {
-        for (text, bytes) in [("0", 0), ("512", 512), ("64KiB", 65_536), ("1MiB", 1_048_576)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("512", 512),
+            ("64KiB", 65_536),
+            ("1MiB", 1_048_576),
+        ] {
             assert_eq!(size_of(text), Some(bytes));
             assert_eq!(size_text(bytes), text);
         }
-        for text in ["", "KiB", "1KB", "1kib", "1 KiB", "-1", "1.5MiB", "99999999999999999MiB"] {
+        for text in [
+            "",
+            "KiB",
+            "1KB",
+            "1kib",
+            "1 KiB",
+            "-1",
+            "1.5MiB",
+            "99999999999999999MiB",
+        ] {
             assert_eq!(size_of(text), None, "{text}");
         }
     }
@@ -318,7 +374,16 @@ mod tests {
         for text in ["1", "-1", "+1", "1.5", "1e3"] {
             assert!(is_number(text), "{text}");
         }
-        for text in ["", "-", "2025-06-18", "127.0.0.1:80", "inf", "nan", "1MiB", "x1"] {
+        for text in [
+            "",
+            "-",
+            "2025-06-18",
+            "127.0.0.1:80",
+            "inf",
+            "nan",
+            "1MiB",
+            "x1",
+        ] {
             assert!(!is_number(text), "{text}");
         }
     }

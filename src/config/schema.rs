@@ -18,55 +18,94 @@ pub fn json_schema() -> Value {
         &["authenticators", "resources"],
         [
             ("listen", listen()),
-            ("client_ip", object(
-                "Where the caller's address is taken from.",
-                &[],
-                [("from", word("The source of the address.", words(&CLIENT_IP), "peer"))],
-            )),
-            ("authenticators", json!({
-                "description": "How callers are recognised. Each credential is answered by exactly one.",
-                "type": "array", "minItems": 1, "items": authenticator::any(),
-            })),
-            ("resources", json!({
-                "description": "What is protected.",
-                "type": "array", "minItems": 1, "items": resource::any(),
-            })),
-            ("policies", object(
-                "Where the Cedar policies live.",
-                &[],
-                [
-                    ("dir", text("Directory, relative to this file.", "policies")),
-                    ("reload_interval", text("How often it is looked at.", "1s")),
-                ],
-            )),
-            ("identity_headers", object(
-                "What the upstream is told about the caller.",
-                &[],
-                [
-                    ("prefix", text("Lower case, ending in `-`.", "x-cedargate-")),
-                    ("send", list_of("The facts that are sent.", &word_type(words(&FIELDS)))),
-                ],
-            )),
+            (
+                "client_ip",
+                object(
+                    "Where the caller's address is taken from.",
+                    &[],
+                    [(
+                        "from",
+                        word("The source of the address.", words(&CLIENT_IP), "peer"),
+                    )],
+                ),
+            ),
+            (
+                "authenticators",
+                json!({
+                    "description": "How callers are recognised. Each credential is answered by exactly one.",
+                    "type": "array", "minItems": 1, "items": authenticator::any(),
+                }),
+            ),
+            (
+                "resources",
+                json!({
+                    "description": "What is protected.",
+                    "type": "array", "minItems": 1, "items": resource::any(),
+                }),
+            ),
+            (
+                "policies",
+                object(
+                    "Where the Cedar policies live.",
+                    &[],
+                    [
+                        ("dir", text("Directory, relative to this file.", "policies")),
+                        ("reload_interval", text("How often it is looked at.", "1s")),
+                    ],
+                ),
+            ),
+            (
+                "identity_headers",
+                object(
+                    "What the upstream is told about the caller.",
+                    &[],
+                    [
+                        ("prefix", text("Lower case, ending in `-`.", "x-cedargate-")),
+                        (
+                            "send",
+                            list_of("The facts that are sent.", &word_type(words(&FIELDS))),
+                        ),
+                    ],
+                ),
+            ),
             ("limits", limits()),
             ("decision_log", decision_log()),
-            ("admin", object(
-                "The admin listener.",
-                &[],
-                [("token", nullable("Bearer token for `/v1`; absent: loopback callers only."))],
-            )),
-            ("log", object(
-                "The program's own log, on standard error.",
-                &[],
-                [
-                    ("level", text("A level, or a filter in the syntax of RUST_LOG.", "info")),
-                    ("format", word("The form.", words(&FORMATS), "json")),
-                ],
-            )),
-            ("explain_to_anonymous", switch("Whether strangers are told the names of roles.")),
+            (
+                "admin",
+                object(
+                    "The admin listener.",
+                    &[],
+                    [(
+                        "token",
+                        nullable("Bearer token for `/v1`; absent: loopback callers only."),
+                    )],
+                ),
+            ),
+            (
+                "log",
+                object(
+                    "The program's own log, on standard error.",
+                    &[],
+                    [
+                        (
+                            "level",
+                            text("A level, or a filter in the syntax of RUST_LOG.", "info"),
+                        ),
+                        ("format", word("The form.", words(&FORMATS), "json")),
+                    ],
+                ),
+            ),
+            (
+                "explain_to_anonymous",
+                switch("Whether strangers are told the names of roles."),
+            ),
         ],
     );
     if let Value::Object(root) = &mut schema {
-        root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+        root.insert(
+            "$schema".into(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
         root.insert("title".into(), json!("cedargate configuration"));
     }
     schema
@@ -77,27 +116,52 @@ fn listen() -> Value {
         "The listeners: `host:port` or `unix:/path` each.",
         &[],
         [
-            ("grpc", text("Envoy ext_authz and gRPC health.", "127.0.0.1:9191")),
-            ("http", text("Checks for other gateways; trusted callers only.", "127.0.0.1:9192")),
-            ("public", nullable("Resource metadata and health for strangers; off by default.")),
-            ("admin", text("Probes, metrics and status.", "127.0.0.1:9193")),
-            ("trusted_peers", texts("Who may call `http`: addresses and networks.")),
-            ("shared_secret", nullable("What callers of `http` send in `x-cedargate-secret`.")),
-            ("drain", text("How long to serve on after readiness was withdrawn.", "5s")),
+            (
+                "grpc",
+                text("Envoy ext_authz and gRPC health.", "127.0.0.1:9191"),
+            ),
+            (
+                "http",
+                text(
+                    "Checks for other gateways; trusted callers only.",
+                    "127.0.0.1:9192",
+                ),
+            ),
+            (
+                "public",
+                nullable("Resource metadata and health for strangers; off by default."),
+            ),
+            (
+                "admin",
+                text("Probes, metrics and status.", "127.0.0.1:9193"),
+            ),
+            (
+                "trusted_peers",
+                texts("Who may call `http`: addresses and networks."),
+            ),
+            (
+                "shared_secret",
+                nullable("What callers of `http` send in `x-cedargate-secret`."),
+            ),
+            (
+                "drain",
+                text("How long to serve on after readiness was withdrawn.", "5s"),
+            ),
         ],
     )
 }
 
 fn limits() -> Value {
-    let size = |description: &str, default: &str| {
-        json!({"description": description, "type": ["string", "integer"], "default": default})
-    };
+    let size = |description: &str, default: &str| json!({"description": description, "type": ["string", "integer"], "default": default});
     object(
         "Bounds on one request.",
         &[],
         [
             ("body", size("Largest body: bytes, KiB or MiB.", "1MiB")),
-            ("token", size("Longest token: bytes or KiB, at most 16KiB.", "16KiB")),
+            (
+                "token",
+                size("Longest token: bytes or KiB, at most 16KiB.", "16KiB"),
+            ),
             ("deadline", text("Longest time of one check.", "150ms")),
         ],
     )
@@ -113,12 +177,18 @@ fn decision_log() -> Value {
         "Where decisions are recorded.",
         &[],
         [
-            ("to", json!({
-                "description": "stdout, none, or a file.",
-                "anyOf": [word_type(vec!["stdout", "none"]), file],
-                "default": "stdout",
-            })),
-            ("arguments", texts("Names of the arguments whose values may be recorded.")),
+            (
+                "to",
+                json!({
+                    "description": "stdout, none, or a file.",
+                    "anyOf": [word_type(vec!["stdout", "none"]), file],
+                    "default": "stdout",
+                }),
+            ),
+            (
+                "arguments",
+                texts("Names of the arguments whose values may be recorded."),
+            ),
         ],
     )
 }

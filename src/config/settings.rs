@@ -15,7 +15,6 @@ use crate::config::suggest;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
 
-
 /// Where the policies live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policies {
@@ -263,7 +262,9 @@ fn read_level(node: &Node, faults: &mut Faults<'_>) -> Option<String> {
     }
     let help = match suggest::nearest(text, &LEVELS) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "error, warn, info, debug, trace, or a filter such as `info,cedargate=debug`".into(),
+        None => {
+            "error, warn, info, debug, trace, or a filter such as `info,cedargate=debug`".into()
+        }
     };
     let message = format!("{} is not a log level", shown(node, text));
     faults.error_help(&node.place, message, help);

@@ -280,12 +280,11 @@ fn secret_name(parent: &str, key: &str) -> bool {
         return false; // `limits.token` is a size
     }
     let lower = key.to_lowercase();
-    SECRET_KEYS
+    SECRET_KEYS.iter().any(|name| {
+        crate::config::suggest::distance(&lower, name) <= usize::from(name.len() > 3) * 2
+    }) || ["secret", "password", "passwd", "credential", "private"]
         .iter()
-        .any(|name| crate::config::suggest::distance(&lower, name) <= usize::from(name.len() > 3) * 2)
-        || ["secret", "password", "passwd", "credential", "private"]
-            .iter()
-            .any(|word| lower.contains(word))
+        .any(|word| lower.contains(word))
 }
 
 fn refusal(event: &Event<'_>) -> Option<&'static str> {

@@ -64,27 +64,39 @@ fn one(fault: &Fault, renderer: &Renderer) -> String {
         .help
         .as_ref()
         .map(|help| Level::HELP.message(printable(help)));
-    let mut origin = Origin::path(printable(&fault.file));
-    if let Some(position) = fault.position {
-        origin = origin.line(position.line).char_column(position.column);
-    }
-    let mut group = level
-        .primary_title(printable(&fault.message))
-        .element(origin);
-    if let Some(excerpt) = excerpt(fault) {
-        group = group.element(
-            Snippet::source(excerpt.text)
-                .line_start(excerpt.line)
-                .annotation(AnnotationKind::Primary.span(excerpt.span)),
-        );
-    }
+    let file = printable(&fault.file);
+    let title = level.primary_title(printable(&fault.message));
+    let Some(excerpt) = excerpt(fault) else {
+        let group = title.element(origin(fault, file));
+        return renderer.render(&[group.elements(help)]);
+    };
+    let mut snippet = Snippet::source(excerpt.text)
+        .line_start(excerpt.line)
+        .annotation(AnnotationKind::Primary.span(excerpt.span));
+    let group = if excerpt.is_cut {
+        // The column of the excerpt is not that of the file.
+        title.element(origin(fault, file)).element(snippet)
+    } else {
+        snippet = snippet.path(file);
+        title.element(snippet)
+    };
     renderer.render(&[group.elements(help)])
+}
+
+fn origin(fault: &Fault, file: String) -> Origin<'static> {
+    let origin = Origin::path(file);
+    match fault.position {
+        Some(position) => origin.line(position.line).char_column(position.column),
+        None => origin,
+    }
 }
 
 /// A part of one line.
 struct Excerpt {
     text: String,
     line: usize,
+    /// Whether the line begins before the text.
+    is_cut: bool,
     /// In bytes of `text`.
     span: Range<usize>,
 }
@@ -119,6 +131,7 @@ fn excerpt(fault: &Fault) -> Option<Excerpt> {
     Some(Excerpt {
         text: excerpt,
         line: fault.position?.line,
+        is_cut: skipped > 0,
         span: start..end,
     })
 }
@@ -156,8 +169,26 @@ mod tests {
             Fault::error(&source, Some(16..27), "a secret").hide_excerpt(),
             Fault::error(&source, None, "cannot read it").warning(),
         ];
-        insta::assert_snapshot!(render(&faults, false), @"");
-        insta::assert_snapshot!(render_json(&faults), @"");
+        insta::assert_snapshot!(render(&faults, false), @r"
+        error: unknown key `grcp`
+         --> cedargate.yaml:2:3
+          |
+        2 |   grcp: 127.0.0.1:1
+          |   ^^^^
+          |
+          = help: did you mean `grpc`?
+
+        error: a secret
+        --> cedargate.yaml:2:9
+
+        warning: cannot read it
+        --> cedargate.yaml
+        ");
+        insta::assert_snapshot!(render_json(&faults), @r#"
+        {"severity":"error","file":"cedargate.yaml","line":2,"column":3,"message":"unknown key `grcp`","help":"did you mean `grpc`?"}
+        {"severity":"error","file":"cedargate.yaml","line":2,"column":9,"message":"a secret","help":null}
+        {"severity":"warning","file":"cedargate.yaml","line":null,"column":null,"message":"cannot read it","help":null}
+        "#);
         let coloured = render(&faults, true);
         assert!(coloured.contains("\u{1b}["));
         assert!(!render(&faults, false).contains('\u{1b}'));

@@ -56,11 +56,14 @@ pub(super) fn parts(text: &str, slash: bool) -> Result<Parts, AddressFault> {
     if written.contains('@') {
         return Err(AddressFault::Credentials);
     }
+    if written.is_empty() {
+        return Err(AddressFault::NotAbsolute);
+    }
     let url = Url::parse(text).map_err(|_| AddressFault::NotAbsolute)?;
     let host = url.host_str().ok_or(AddressFault::NotAbsolute)?;
     let lower = written.to_ascii_lowercase();
     let port = lower.strip_prefix(host).ok_or(AddressFault::Host)?;
-    if host.ends_with('.') || !(port.is_empty() || port.starts_with(':')) {
+    if host.ends_with('.') || !is_plain_host(host) || !(port.is_empty() || port.starts_with(':')) {
         return Err(AddressFault::Host);
     }
     let path = if path.is_empty() { "/" } else { path };
@@ -102,10 +105,18 @@ pub(super) fn is_plain_segment(segment: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@".contains(c))
 }
 
+/// The URL parser lets more through than any name or address needs, `*` for one.
+fn is_plain_host(host: &str) -> bool {
+    host.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c))
+}
+
 /// Whether `text` is an origin as browsers send it (RFC 6454, section 6.2).
 pub(super) fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
-        url.has_host() && url.origin().is_tuple() && url.origin().ascii_serialization() == text
+        url.host_str().is_some_and(is_plain_host)
+            && url.origin().is_tuple()
+            && url.origin().ascii_serialization() == text
     })
 }
 
@@ -121,8 +132,18 @@ mod tests {
             ("https://A.example:443/mcp", "https", "a.example", "/mcp"),
             ("http://a.example:80/x", "http", "a.example", "/x"),
             ("http://a.example:443/x", "http", "a.example:443", "/x"),
-            ("https://a.example:8443/a/b", "https", "a.example:8443", "/a/b"),
-            ("http://127.0.0.1:8080/mcp", "http", "127.0.0.1:8080", "/mcp"),
+            (
+                "https://a.example:8443/a/b",
+                "https",
+                "a.example:8443",
+                "/a/b",
+            ),
+            (
+                "http://127.0.0.1:8080/mcp",
+                "http",
+                "127.0.0.1:8080",
+                "/mcp",
+            ),
             ("http://[::1]:8080/mcp", "http", "[::1]:8080", "/mcp"),
             ("https://a.example/mcp/", "https", "a.example", "/mcp/"),
         ] {
@@ -153,6 +174,7 @@ mod tests {
             ("https://a.example./", AddressFault::Host),
             ("https://b\u{fc}cher.example/", AddressFault::Host),
             ("https://0x7f.1/", AddressFault::Host),
+            ("https://*.example/", AddressFault::Host),
             ("https://a%2eexample/", AddressFault::Host),
             ("https://a.example//", AddressFault::Path),
             ("https://a.example//x", AddressFault::Path),
@@ -174,7 +196,11 @@ mod tests {
 
     #[test]
     fn origins_are_written_as_browsers_send_them() {
-        for text in ["https://a.example", "http://localhost:3000", "http://[::1]:1"] {
+        for text in [
+            "https://a.example",
+            "http://localhost:3000",
+            "http://[::1]:1",
+        ] {
             assert!(is_origin(text), "{text}");
         }
         for text in [

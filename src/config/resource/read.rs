@@ -17,6 +17,7 @@ use crate::config::resource::address::Parts;
 use crate::config::resource::route;
 use crate::config::resource::scopes;
 use crate::config::scalar;
+use crate::config::scalar::Kind;
 use crate::config::yaml::Node;
 
 /// What the file says of one resource; its authenticators are still names.
@@ -47,7 +48,7 @@ pub(in crate::config) fn read_all<'t>(
         for other in &declared {
             let (a, b) = (&one.resource, &other.resource);
             if a.name == b.name {
-                faults.error(&one.place, format!("a second resource named `{}`", a.name));
+                faults.second("resource", &a.name, &one.place);
             }
             if (&a.scheme, &a.authority, &a.path) == (&b.scheme, &b.authority, &b.path) {
                 let message = format!("`{}` and `{}` have the same url", b.name, a.name);
@@ -172,31 +173,11 @@ fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
         return rules;
     };
     let mut map = map.later(&["sessions"]);
-    for item in map
-        .optional("allowed_origins")
-        .and_then(|node| scalar::list(node, faults))
-        .unwrap_or(&[])
-    {
-        let Some(text) = scalar::filled(item, faults) else {
-            continue;
-        };
-        if address::is_origin(text) {
-            rules.allowed_origins.push(text.to_owned());
-        } else {
-            let message = format!("{} is not an origin", shown(item, text));
-            let help = "as browsers send it: `https://app.example.com`, with a port that is not \
-                        the default, and no wildcard";
-            faults.error_help(&item.place, message, help);
-        }
+    if let Some(node) = map.optional("allowed_origins") {
+        rules.allowed_origins = scalar::texts_of_a_kind(node, &ORIGIN, faults).unwrap_or_default();
     }
     if let Some(node) = map.optional("versions") {
-        rules.versions = scalar::texts(node, faults).unwrap_or_default();
-        for version in &rules.versions {
-            if !is_revision(version) {
-                let message = format!("{} is not a protocol revision", shown(node, version));
-                faults.error_help(&node.place, message, "as in `2025-06-18`");
-            }
-        }
+        rules.versions = scalar::texts_of_a_kind(node, &REVISION, faults).unwrap_or_default();
     }
     for (key, only) in [("batches", "deny"), ("message_from", "body")] {
         if let Some(node) = map.optional(key)
@@ -210,6 +191,18 @@ fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
     map.finish(faults);
     rules
 }
+
+const ORIGIN: Kind = Kind {
+    is: address::is_origin,
+    name: "an origin",
+    help: "as browsers send it: `https://app.example.com`, without a default port or a wildcard",
+};
+
+const REVISION: Kind = Kind {
+    is: is_revision,
+    name: "a protocol revision",
+    help: "as in `2025-06-18`",
+};
 
 /// A date, as every revision of the protocol is named; which of them are known is not our matter.
 fn is_revision(text: &str) -> bool {
@@ -234,7 +227,10 @@ fn read_metadata(node: &Node, faults: &mut Faults<'_>) -> ResourceMetadata {
             .clone_into(&mut metadata.resource_name);
     }
     for (key, slot) in [
-        ("resource_documentation", &mut metadata.resource_documentation),
+        (
+            "resource_documentation",
+            &mut metadata.resource_documentation,
+        ),
         ("resource_policy_uri", &mut metadata.resource_policy_uri),
         ("resource_tos_uri", &mut metadata.resource_tos_uri),
     ] {

@@ -30,7 +30,7 @@ pub(super) fn read_all(node: &Node, faults: &mut Faults<'_>) -> Vec<Route> {
             if *other.name == *name
                 && let Some(node) = name_node
             {
-                faults.error(&node.place, format!("a second route named `{name}`"));
+                faults.second("route", name, &node.place);
             }
             if covers(&other.pattern, &pattern)
                 && let Some(node) = path_node
@@ -129,14 +129,36 @@ mod tests {
         for (text, expected) in [
             ("/", vec![]),
             ("/health", vec![literal("health")]),
-            ("/a/{id}/b", vec![literal("a"), RouteSegment::One, literal("b")]),
-            ("/a/{id}/{*rest}", vec![literal("a"), RouteSegment::One, RouteSegment::Rest]),
+            (
+                "/a/{id}/b",
+                vec![literal("a"), RouteSegment::One, literal("b")],
+            ),
+            (
+                "/a/{id}/{*rest}",
+                vec![literal("a"), RouteSegment::One, RouteSegment::Rest],
+            ),
         ] {
             assert_eq!(pattern(text), Some(expected), "{text}");
         }
         for text in [
-            "", "health", "//", "/a/", "/a//b", "/a/../b", "/{*rest}/a", "/{}", "/{*}", "/{a}/{a}",
-            "/a{b}", "/{a-b}", "/a%2fb", "/a;b", "/a?b", "/{1a}", "/{a", "/\u{e9}",
+            "",
+            "health",
+            "//",
+            "/a/",
+            "/a//b",
+            "/a/../b",
+            "/{*rest}/a",
+            "/{}",
+            "/{*}",
+            "/{a}/{a}",
+            "/a{b}",
+            "/{a-b}",
+            "/a%2fb",
+            "/a;b",
+            "/a?b",
+            "/{1a}",
+            "/{a",
+            "/\u{e9}",
         ] {
             assert_eq!(pattern(text), None, "{text}");
         }

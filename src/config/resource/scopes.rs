@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
-use crate::config::reader::shown;
 use crate::config::reader::wrong_shape;
 use crate::config::scalar;
+use crate::config::scalar::Kind;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
 
@@ -41,14 +41,12 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Vec<(String, Vec<Str
 const SCOPE_HELP: &str = "visible ASCII without `\"` and `\\` (RFC 6749, section 3.3)";
 
 pub(super) fn read_scopes(node: &Node, faults: &mut Faults<'_>) -> Vec<String> {
-    let scopes = scalar::texts(node, faults).unwrap_or_default();
-    for scope in &scopes {
-        if !is_scope(scope) {
-            let message = format!("{} is not a scope", shown(node, scope));
-            faults.error_help(&node.place, message, SCOPE_HELP);
-        }
-    }
-    scopes
+    let scopes = Kind {
+        is: is_scope,
+        name: "a scope",
+        help: SCOPE_HELP,
+    };
+    scalar::texts_of_a_kind(node, &scopes, faults).unwrap_or_default()
 }
 
 /// `scope-token` (RFC 6749, section 3.3).

@@ -34,7 +34,10 @@ fn jwt() -> Value {
         "Tokens of an issuer whose keys are at a fixed URL or in this file.",
         "jwt",
         &["name", "type", "issuer"],
-        [("jwks_uri", string("URL of a JWK set.")), ("keys", local_keys())],
+        [
+            ("jwks_uri", string("URL of a JWK set.")),
+            ("keys", local_keys()),
+        ],
     );
     if let Value::Object(schema) = &mut schema {
         let one_of = json!([{"required": ["jwks_uri"]}, {"required": ["keys"]}]);
@@ -69,15 +72,30 @@ fn token_rules<const N: usize>(
             ("name", name()),
             ("type", json!({"const": kind})),
             ("issuer", string("The exact `iss`.")),
-            ("audiences", texts("Accepted `aud`; empty: the audiences of the resource asked for.")),
-            ("algorithms", list_of("Accepted signatures; default: all of these.", &algorithm())),
-            ("token_types", texts("Accepted `typ`; default: at+jwt, JWT.")),
+            (
+                "audiences",
+                texts("Accepted `aud`; empty: the audiences of the resource asked for."),
+            ),
+            (
+                "algorithms",
+                list_of("Accepted signatures; default: all of these.", &algorithm()),
+            ),
+            (
+                "token_types",
+                texts("Accepted `typ`; default: at+jwt, JWT."),
+            ),
             ("claims", claims()),
             ("roles", assertions("roles")),
             ("groups", assertions("groups")),
             ("scopes", assertions("scopes")),
-            ("leeway", text("Tolerated difference of clocks, at most 300s.", "30s")),
-            ("max_lifetime", text("Longest accepted time to `exp`.", "24h")),
+            (
+                "leeway",
+                text("Tolerated difference of clocks, at most 300s.", "30s"),
+            ),
+            (
+                "max_lifetime",
+                text("Longest accepted time to `exp`.", "24h"),
+            ),
             ("ca_file", nullable("Extra certificate authorities, PEM.")),
             ("insecure_skip_audience", danger("insecure_skip_audience")),
             ("insecure_skip_expiry", danger("insecure_skip_expiry")),
@@ -119,7 +137,14 @@ fn claims() -> Value {
         {"type": "array", "items": {"type": "string"}},
     ]});
     let names = [
-        "subject", "client_id", "roles", "groups", "scopes", "tenant", "email", "name",
+        "subject",
+        "client_id",
+        "roles",
+        "groups",
+        "scopes",
+        "tenant",
+        "email",
+        "name",
     ];
     let properties: Map<String, Value> = names
         .into_iter()
@@ -138,10 +163,13 @@ fn assertions(what: &str) -> Value {
         &format!("What the issuer may assert as {what}."),
         &[],
         [
-            ("allow", json!({
-                "description": "The values that it may use; null: any.",
-                "type": ["array", "null"], "items": {"type": "string"}, "default": null,
-            })),
+            (
+                "allow",
+                json!({
+                    "description": "The values that it may use; null: any.",
+                    "type": ["array", "null"], "items": {"type": "string"}, "default": null,
+                }),
+            ),
             ("prefix", text("What is put before each value.", "")),
         ],
     )

@@ -23,19 +23,35 @@ fn resource(description: &str, kind: &str, own: (&str, Value)) -> Value {
         description,
         &["name", "url", "kind"],
         [
-            ("name", string("Lower-case letters, digits and `-`; unique.")),
+            (
+                "name",
+                string("Lower-case letters, digits and `-`; unique."),
+            ),
             ("url", string("The canonical URI: the default audience.")),
             ("kind", json!({"const": kind})),
             ("audiences", texts("Accepted audiences; default: the url.")),
-            ("authenticators", texts("Names; default: all but those of type `anonymous`.")),
+            (
+                "authenticators",
+                texts("Names; default: all but those of type `anonymous`."),
+            ),
             ("tenant", text("The tenant that it belongs to.", "")),
             ("labels", texts("Labels for policies.")),
             ("groups", texts("Server groups that it is in.")),
-            ("scopes", object("Scopes.", &[], [("hierarchy", json!({
-                "description": "From a broad scope to those that it implies.",
-                "type": "object",
-                "additionalProperties": {"type": "array", "items": {"type": "string"}},
-            }))])),
+            (
+                "scopes",
+                object(
+                    "Scopes.",
+                    &[],
+                    [(
+                        "hierarchy",
+                        json!({
+                            "description": "From a broad scope to those that it implies.",
+                            "type": "object",
+                            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                        }),
+                    )],
+                ),
+            ),
             ("metadata", metadata()),
             own,
         ],
@@ -49,7 +65,10 @@ fn metadata() -> Value {
         [
             ("scopes_supported", texts("`scopes_supported`")),
             ("resource_name", text("`resource_name`", "")),
-            ("resource_documentation", text("`resource_documentation`", "")),
+            (
+                "resource_documentation",
+                text("`resource_documentation`", ""),
+            ),
             ("resource_policy_uri", text("`resource_policy_uri`", "")),
             ("resource_tos_uri", text("`resource_tos_uri`", "")),
         ],
@@ -62,7 +81,10 @@ fn mcp() -> Value {
         &[],
         [
             ("allowed_origins", texts("Accepted `Origin` values.")),
-            ("versions", texts("Accepted protocol revisions; empty: all that are known.")),
+            (
+                "versions",
+                texts("Accepted protocol revisions; empty: all that are known."),
+            ),
             ("batches", word_type(vec!["deny"])),
             ("message_from", word_type(vec!["body"])),
         ],
@@ -74,7 +96,10 @@ fn routes() -> Value {
         "A name for the paths that match.",
         &["name", "path"],
         [
-            ("name", string("Lower-case letters, digits and `-`; unique.")),
+            (
+                "name",
+                string("Lower-case letters, digits and `-`; unique."),
+            ),
             ("path", string("As in `/users/{id}/{*rest}`.")),
         ],
     );

@@ -1,0 +1,368 @@
+//! The configuration as a whole: what is accepted, what is refused, and how a report reads.
+
+mod report;
+mod rules;
+mod schema;
+mod secrets;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+/// The least that a file must say, but for what is under test.
+const REST: &str = "
+authenticators: [{name: corp, type: oidc, issuer: https://auth.example.com}]
+resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
+";
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")
+}
+
+fn source(text: &str) -> Source {
+    Source {
+        name: "cedargate.yaml".into(),
+        text: text.into(),
+    }
+}
+
+fn environment(name: &str) -> Option<OsString> {
+    match name {
+        "SHARED_SECRET" => Some("correct-horse-battery".into()),
+        "WORD" => Some("hunter2".into()),
+        _ => None,
+    }
+}
+
+fn parsed(text: &str) -> Result<Loaded, Vec<Fault>> {
+    parse(&source(text), &fixtures(), &environment)
+}
+
+fn full() -> Loaded {
+    let path = fixtures().join("full.yaml");
+    parsed(&files::text(&path, LARGEST).unwrap()).unwrap()
+}
+
+#[test]
+fn every_key_of_the_full_example_arrives() {
+    let Loaded { config, warnings } = full();
+    assert_eq!(warnings, []);
+    assert_eq!(config.danger(), Vec::<String>::new());
+    assert_eq!(
+        config.listen.http,
+        Address::Unix("/run/cedargate/http.sock".into())
+    );
+    assert_eq!(config.listen.public.unwrap().to_string(), "[::1]:9194");
+    assert_eq!(config.listen.trusted_peers.len(), 3);
+    assert_eq!(config.listen.drain, Duration::from_secs(10));
+    let secret = config.listen.shared_secret.unwrap();
+    assert_eq!(secret.expose_secret(), "correct-horse-battery");
+    let token = config.admin_token.unwrap();
+    assert_eq!(token.expose_secret(), "0123456789abcdef0123456789abcdef");
+    assert_eq!(config.client_ip, ClientIp::ForwardedFor);
+    assert_eq!(config.limits.body, 256 * 1024);
+    assert_eq!(config.limits.token, 8192);
+    assert_eq!(config.limits.deadline, Duration::from_secs(1));
+    assert_eq!(config.policies.dir, fixtures().join("policies"));
+    let file = fixtures().join("decisions.ndjson");
+    assert_eq!(config.decision_log.to, DecisionSink::File(file));
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert!(config.explain_to_anonymous);
+    assert_eq!(config.identity_headers.prefix, "x-caller-");
+    assert_eq!(config.identity_headers.send.len(), 9);
+    let names: Vec<&str> = config.authenticators.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["corp", "partner", "ci", "strangers"]);
+    assert_eq!(config.resources[0].authenticators, [0, 1, 3]);
+    assert_eq!(config.resources[1].authenticators, [0, 1, 2]);
+}
+
+#[test]
+fn the_rules_of_an_issuer_arrive() {
+    let config = full().config;
+    let AuthenticatorKind::Jwt(corp) = &config.authenticators[0].kind else {
+        panic!("a token issuer");
+    };
+    assert_eq!(corp.algorithms, [Algorithm::Rs256, Algorithm::Es256]);
+    assert_eq!(corp.token_types, ["at+jwt", "jwt", "vnd.example+jwt"]);
+    assert_eq!(corp.claims.email, []);
+    assert_eq!(
+        corp.claims.roles[2],
+        ClaimPath::Pointer(vec!["https://example.com/roles".into()])
+    );
+    assert_eq!(
+        corp.roles.allow,
+        Some(vec!["viewer".into(), "editor".into()])
+    );
+    assert_eq!(corp.roles.prefix, "corp:");
+    assert_eq!(corp.groups.allow, None);
+    assert_eq!(corp.leeway, Duration::from_secs(60));
+    assert_eq!(corp.max_lifetime, Duration::from_secs(3_600));
+    let KeyOrigin::Discovery(remote) = &corp.keys else {
+        panic!("by discovery");
+    };
+    assert!(remote.ca_pem.is_some());
+    let AuthenticatorKind::Jwt(partner) = &config.authenticators[1].kind else {
+        panic!("a token issuer");
+    };
+    assert!(matches!(
+        &partner.keys,
+        KeyOrigin::JwksUri(url, _) if url.as_str() == "https://p.example/jwks.json"
+    ));
+    let AuthenticatorKind::Jwt(ci) = &config.authenticators[2].kind else {
+        panic!("a token issuer");
+    };
+    let KeyOrigin::Local(keys) = &ci.keys else {
+        panic!("from the file");
+    };
+    assert_eq!(keys[0].kid.as_deref(), Some("rsa"));
+    assert_eq!((keys[1].algorithm, &keys[1].kid), (Algorithm::EdDsa, &None));
+    assert_eq!(ci.algorithms, Algorithm::ALL);
+    assert_eq!(ci.token_types, ["at+jwt", "jwt"]);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = parsed(REST).unwrap().config;
+    assert_eq!(config.listen.grpc.to_string(), "127.0.0.1:9191");
+    assert_eq!(config.listen.http.to_string(), "127.0.0.1:9192");
+    assert_eq!(config.listen.admin.to_string(), "127.0.0.1:9193");
+    assert_eq!(config.listen.public, None);
+    let peers: Vec<String> = config
+        .listen
+        .trusted_peers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(peers, ["127.0.0.0/8", "::1/128"]);
+    assert_eq!(config.listen.drain, Duration::from_secs(5));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.limits.body, 1_048_576);
+    assert_eq!(config.policies.dir, fixtures().join("policies"));
+    let resource = &config.resources[0];
+    assert_eq!(resource.audiences, ["https://mcp.example.com/mcp"]);
+    assert_eq!(resource.authority, "mcp.example.com");
+    assert_eq!(resource.authenticators, [0]);
+    let AuthenticatorKind::Jwt(rules) = &config.authenticators[0].kind else {
+        panic!("a token issuer");
+    };
+    assert_eq!(rules.algorithms, Algorithm::ALL);
+    assert_eq!(rules.claims, ClaimPaths::default());
+    assert_eq!(rules.leeway, Duration::from_secs(30));
+    assert_eq!(rules.max_lifetime, Duration::from_secs(86_400));
+    assert_eq!(rules.audiences, Vec::<String>::new());
+}
+
+#[test]
+fn null_is_as_good_as_absent() {
+    let text = format!("listen: null\nlog: ~\nlimits:\nadmin: {{token: null}}\n{REST}");
+    let config = parsed(&text).unwrap().config;
+    assert_eq!(describe(&config), describe(&parsed(REST).unwrap().config));
+}
+
+#[test]
+fn a_description_can_be_loaded_and_says_the_same() {
+    let path = fixtures().join("full.yaml");
+    let text = files::text(&path, LARGEST).unwrap();
+    let text = text.replace("ca_file: ca.pem", "ca_file: null");
+    for text in [text.as_str(), REST] {
+        let described = describe(&parsed(text).unwrap().config);
+        assert!(!described.contains("correct-horse"), "{described}");
+        assert!(!described.contains("0123456789abcdef"), "{described}");
+        let again = described.replace("<redacted>", "0123456789abcdef");
+        let again = parsed(&again).map_err(|faults| crate::fault::render::render(&faults, false));
+        assert_eq!(describe(&again.unwrap().config), described);
+    }
+}
+
+#[test]
+fn the_effective_configuration_is_readable() {
+    insta::assert_snapshot!(describe(&parsed(REST).unwrap().config).replace(&format!("{}", fixtures().display()), "BASE"), @r#"
+    listen:
+      grpc: "127.0.0.1:9191"
+      http: "127.0.0.1:9192"
+      public: null
+      admin: "127.0.0.1:9193"
+      trusted_peers: ["127.0.0.0/8", "::1/128"]
+      shared_secret: null
+      drain: "5s"
+    client_ip:
+      from: peer
+    authenticators:
+      - name: corp
+        type: oidc
+        issuer: "https://auth.example.com"
+        ca_file: null
+        audiences: []
+        algorithms: [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]
+        token_types: ["at+jwt", jwt]
+        claims:
+          subject: [sub]
+          client_id: [client_id, azp]
+          roles: [roles, realm_access.roles]
+          groups: [groups]
+          scopes: [scope, scp]
+          tenant: [tenant, tid, org_id]
+          email: [email]
+          name: [name]
+        roles:
+          allow: null
+          prefix: ""
+        groups:
+          allow: null
+          prefix: ""
+        scopes:
+          allow: null
+          prefix: ""
+        leeway: "30s"
+        max_lifetime: "24h"
+    resources:
+      - name: weather
+        url: "https://mcp.example.com/mcp"
+        kind: mcp
+        audiences: ["https://mcp.example.com/mcp"]
+        authenticators: [corp]
+        tenant: ""
+        labels: []
+        groups: []
+        scopes:
+          hierarchy: {}
+        metadata:
+          scopes_supported: []
+          resource_name: ""
+          resource_documentation: ""
+          resource_policy_uri: ""
+          resource_tos_uri: ""
+        mcp:
+          allowed_origins: []
+          versions: []
+          batches: deny
+          message_from: body
+    policies:
+      dir: "BASE/policies"
+      reload_interval: "1s"
+    identity_headers:
+      prefix: x-cedargate-
+      send: [subject, client-id, roles, scopes, issuer, tenant]
+    limits:
+      body: "1MiB"
+      token: "16KiB"
+      deadline: "150ms"
+    decision_log:
+      to: stdout
+      arguments: []
+    admin:
+      token: null
+    log:
+      level: info
+      format: json
+    explain_to_anonymous: false
+    "#);
+}
+
+#[test]
+fn overrides_win_and_name_their_flag() {
+    let overrides = Overrides {
+        grpc: Some("127.0.0.1:1".into()),
+        http: Some("127.0.0.1:2".into()),
+        public: Some("unix:/p".into()),
+        admin: Some("127.0.0.1:3".into()),
+        policies_dir: Some("elsewhere".into()),
+        log_level: Some("debug".into()),
+        log_format: Some("text".into()),
+    };
+    for text in [
+        REST.to_owned(),
+        format!("{REST}listen:\nlog: {{level: warn}}\n"),
+    ] {
+        let loaded = parse_with(&source(&text), &fixtures(), &environment, &overrides);
+        let config = loaded.unwrap().config;
+        let listen = &config.listen;
+        assert_eq!(listen.grpc.to_string(), "127.0.0.1:1");
+        assert_eq!(listen.http.to_string(), "127.0.0.1:2");
+        assert_eq!(listen.public.as_ref().unwrap().to_string(), "unix:/p");
+        assert_eq!(listen.admin.to_string(), "127.0.0.1:3");
+        assert_eq!(config.policies.dir, Path::new("elsewhere"));
+        assert_eq!(config.log.level, "debug");
+        assert_eq!(config.log.format, LogFormat::Text);
+    }
+    let wrong = Overrides {
+        grpc: Some("${WORD}:1".into()),
+        log_level: Some("loud".into()),
+        ..Overrides::default()
+    };
+    let faults = parse_with(&source(REST), &fixtures(), &environment, &wrong).unwrap_err();
+    insta::assert_snapshot!(crate::fault::render::render(&faults, false), @r"
+    error: `${WORD}:1` is not an address
+     --> --listen-grpc:1:1
+      |
+    1 | ${WORD}:1
+      | ^^^^^^^^^
+      |
+      = help: an IP address and a port: `127.0.0.1:1` for this machine, `0.0.0.0:1` for all
+
+    error: `loud` is not a log level
+     --> --log-level:1:1
+      |
+    1 | loud
+      | ^^^^
+      |
+      = help: error, warn, info, debug, trace, or a filter such as `info,cedargate=debug`
+    ");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault_of_that_file() {
+    let faults = load(Path::new("/nonexistent/cedargate.yaml")).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    let text = faults[0].to_string();
+    assert!(
+        text.starts_with("/nonexistent/cedargate.yaml: error: cannot read"),
+        "{text}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.yaml");
+    std::fs::write(&path, REST).unwrap();
+    let config = load(&path).unwrap().config;
+    assert_eq!(config.policies.dir, dir.path().join("policies"));
+    std::fs::write(&path, vec![b'#'; 1_048_577]).unwrap();
+    assert!(
+        load(&path).unwrap_err()[0]
+            .message
+            .contains("larger than 1048576 bytes")
+    );
+}
+
+#[test]
+fn danger_is_warned_of_and_told_at_start() {
+    let text = "
+listen: {trusted_peers: [0.0.0.0/0]}
+authenticators:
+  - name: lab
+    type: oidc
+    issuer: http://lab.example
+    insecure_skip_audience: true
+    insecure_skip_expiry: true
+    insecure_skip_issued_at: true
+    insecure_allow_http: true
+resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
+";
+    let Loaded { config, warnings } = parsed(text).unwrap();
+    let places: Vec<usize> = warnings
+        .iter()
+        .filter_map(|one| one.position)
+        .map(|at| at.line)
+        .collect();
+    assert_eq!(places, [2, 7, 8, 9, 10]);
+    insta::assert_snapshot!(config.danger().join("\n"), @r"
+    authenticator `lab`: `insecure_skip_audience` is on: tokens that were issued for other services are accepted
+    authenticator `lab`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
+    authenticator `lab`: `insecure_skip_issued_at` is on: tokens that were issued in the future are accepted
+    authenticator `lab`: `insecure_allow_http` is on: whoever is on the network path can replace the keys
+    `listen.trusted_peers` holds every address and there is no `shared_secret`: everybody may call the http listener
+    ");
+}

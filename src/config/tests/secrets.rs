@@ -1,0 +1,103 @@
+//! What no report may show.
+
+use super::*;
+use crate::fault::render::render;
+use crate::fault::render::render_json;
+
+/// Every way of putting `hunter2` into a file that is wrong somewhere near it.
+#[test]
+fn no_fault_shows_a_secret() {
+    for text in [
+        "admin: {token: hunter2, bogus: 1}",
+        "admin: {bogus: 1, token: hunter2}",
+        "admin: {token: [hunter2]}",
+        "admin: {token: {a: hunter2}}",
+        "admin: {token: {hunter2: a}}",
+        "admin:\n  token: |\n    hunter2\n    hunter2\n",
+        "admin: {token: \"hunter2 \\u00e9\"}",
+        "admin: {tokne: hunter2}",
+        "admin: {Token: hunter2}",
+        "admin: {tokens: hunter2}",
+        "admin_password: hunter2",
+        "listen: {shared_secret: hunter2, grpc: nowhere}",
+        "listen: {sharedsecret: hunter2}",
+        "listen: {grpc: \"${WORD}\"}",
+        "listen: {grpc: \"${NONE:-hunter2}\", drain: x}",
+        "listen: {grpc: \"unix:${WORD}\"}",
+        "limits: {body: \"${WORD}\"}",
+        "log: {level: \"${WORD}\"}",
+        "log: {format: \"${WORD}\"}",
+        "explain_to_anonymous: ${WORD}",
+        "client_ip: {from: \"${WORD}\"}",
+        "identity_headers: {prefix: \"${WORD}\", send: [\"${WORD}\"]}",
+        "decision_log: {to: \"${WORD}\", arguments: \"${WORD}\"}",
+        "admin: {token: \"hunter2}",
+        "admin: {token: hunter2",
+        "admin:\n  token: 'hunter2\n bogus: [",
+        "log: {level: \"${WORD-hunter2}\"}",
+        "x: [{name: a, client_secret: hunter2, b}]",
+        "dev_tokens: {secret: hunter2}",
+    ] {
+        let outcome = parsed(&format!("{text}\n{REST}"));
+        let faults = outcome.expect_err(text);
+        // What the file says elsewhere is harmless; its text is kept for excerpts, not printed.
+        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let shown = format!("{shown}{}", lines.join("\n"));
+        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn secrets_near_issuers_and_keys_stay_hidden_too() {
+    for text in [
+        "{name: a, type: oidc, issuer: \"${WORD}#\"}",
+        "{name: a, type: oidc, issuer: \"https://u:hunter2@a.example\"}",
+        "{name: a, type: \"${WORD}\", issuer: x}",
+        "{name: \"${WORD} \", type: oidc, issuer: https://a.example}",
+        "{name: a, type: jwt, issuer: x, keys: [{secret: hunter2, algorithm: HS256}]}",
+        "{name: a, type: jwt, issuer: x, keys: [{pem: hunter2, algorithm: RS256}]}",
+        "{name: a, type: jwt, issuer: x, keys: [{file: \"${WORD}\", algorithm: \"${WORD}\"}]}",
+        "{name: a, type: static_token, token: hunter2}",
+        "{name: a, type: oidc, issuer: https://a.example, ca_file: \"${WORD}\"}",
+        "{name: a, type: oidc, issuer: https://a.example, claims: {roles: \"/~${WORD}\"}}",
+        "{name: a, type: oidc, issuer: https://a.example, algorithms: [\"${WORD}\"]}",
+        "{name: a, type: oidc, issuer: https://a.example, leeway: \"${WORD}\"}",
+    ] {
+        let text = format!(
+            "authenticators: [{text}]\nresources: [{{name: w, url: https://a.example, kind: mcp}}]\n"
+        );
+        let faults = parsed(&text).expect_err(&text);
+        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_resource_stays_hidden() {
+    for text in [
+        "{name: \"${WORD}!\", url: \"${WORD}\", kind: \"${WORD}\"}",
+        "{name: w, url: \"https://u:hunter2@a.example\", kind: mcp}",
+        "{name: w, url: https://a.example, kind: mcp, authenticators: [\"${WORD}\"]}",
+        "{name: w, url: https://a.example, kind: mcp, mcp: {allowed_origins: [\"${WORD}\"]}}",
+        "{name: w, url: https://a.example, kind: mcp, mcp: {versions: [\"${WORD}\"]}}",
+        "{name: w, url: https://a.example, kind: mcp, mcp: {batches: \"${WORD}\"}}",
+        "{name: w, url: https://a.example, kind: http, routes: [{name: \"${WORD}!\", path: \"${WORD}\"}]}",
+        "{name: w, url: https://a.example, kind: mcp, scopes: {hierarchy: {a: [\"${WORD} x\"]}}}",
+        "{name: w, url: https://a.example, kind: mcp, metadata: {resource_tos_uri: \"${WORD}\"}}",
+    ] {
+        let text = format!(
+            "authenticators: [{{name: a, type: oidc, issuer: https://a.example}}]\nresources: [{text}]\n"
+        );
+        let faults = parsed(&text).expect_err(&text);
+        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn a_configuration_does_not_print_its_secrets() {
+    let shown = format!("{:?}", full().config);
+    assert!(!shown.contains("correct-horse"), "{shown}");
+    assert!(!shown.contains("0123456789abcdef"), "{shown}");
+}
