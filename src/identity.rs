@@ -1,5 +1,7 @@
 //! Who is calling, as far as proved.
 
+pub mod credential;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
