@@ -2,6 +2,18 @@
 
 pub mod action;
 pub mod arguments;
+mod client_ip;
+pub mod envoy;
+pub mod forwarded;
+pub mod headers;
+pub mod host;
+pub mod http;
+pub mod incoming;
+pub mod json;
+pub mod message;
+pub mod methods;
+pub mod path;
+pub mod resource;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,0 +1,161 @@
+//! Envoy's question, `envoy.service.auth.v3.CheckRequest`, read into our model.
+//!
+//! The message is taken apart whole, so that a field added to the definitions breaks the build
+//! here and gets looked at.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use crate::proto::envoy::config::core::v3::Address;
+use crate::proto::envoy::config::core::v3::HeaderMap;
+use crate::proto::envoy::config::core::v3::HeaderValue;
+use crate::proto::envoy::config::core::v3::address;
+use crate::proto::envoy::service::auth::v3::AttributeContext;
+use crate::proto::envoy::service::auth::v3::CheckRequest;
+use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
+use crate::proto::envoy::service::auth::v3::attribute_context::Peer;
+use crate::proto::envoy::service::auth::v3::attribute_context::Request;
+use crate::request::client_ip;
+use crate::request::headers::HeaderBag;
+use crate::request::headers::HeaderText;
+use crate::request::incoming;
+use crate::request::incoming::Incoming;
+use crate::request::incoming::ReadOptions;
+use crate::request::incoming::Refused;
+use crate::request::incoming::RequestError;
+use crate::request::incoming::Wire;
+
+/// Reads a check.
+///
+/// # Errors
+///
+/// Whatever has two readings, or is not there; with the parts that an answer needs.
+pub fn read(request: CheckRequest, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
+    let wire = match request.attributes {
+        Some(attributes) => wire(attributes),
+        None => missing("attributes"),
+    };
+    incoming::assemble(wire, options)
+}
+
+fn wire(attributes: AttributeContext) -> Wire {
+    let AttributeContext {
+        source,
+        destination: _,
+        request,
+        mut context_extensions,
+        metadata_context: _,
+    } = attributes;
+    let resource = context_extensions.remove("resource");
+    let mut wire = match request {
+        Some(Request { http: Some(http) }) => http_request(http),
+        Some(Request { http: None }) => missing("request.http"),
+        None => missing("request"),
+    };
+    wire.peer = source.and_then(peer_address);
+    wire.resource = resource;
+    wire
+}
+
+fn http_request(http: HttpRequest) -> Wire {
+    let HttpRequest {
+        // Envoy's stream id, not the request id.
+        id: _,
+        method,
+        headers,
+        path,
+        host,
+        scheme,
+        // Always empty: the query is part of `path`.
+        query: _,
+        fragment: _,
+        size,
+        protocol: _,
+        body,
+        raw_body,
+        header_map,
+    } = http;
+    let mut fault = None;
+    for (name, value) in [("method", &method), ("path", &path)] {
+        if value.is_empty() {
+            fault = fault.or(Some(RequestError::MissingAttribute(name)));
+        }
+    }
+    let bag = match header_map {
+        Some(HeaderMap { headers: separate }) if !separate.is_empty() => {
+            if !headers.is_empty() {
+                fault = fault.or(Some(RequestError::TwoHeaderSets));
+            }
+            HeaderBag::separate(separate.into_iter().map(entry))
+        }
+        Some(_) | None => HeaderBag::joined(headers),
+    };
+    let headers = match bag {
+        Ok(bag) => bag,
+        Err(error) => {
+            fault = fault.or(Some(error.into()));
+            HeaderBag::default()
+        }
+    };
+    Wire {
+        method,
+        scheme,
+        host,
+        target: path,
+        headers,
+        own_head: true,
+        peer: None,
+        body: if raw_body.is_empty() {
+            Bytes::from(body)
+        } else {
+            raw_body
+        },
+        // Zero and below stand for unknown.
+        size: u64::try_from(size).ok().filter(|size| *size > 0),
+        resource: None,
+        fault,
+    }
+}
+
+fn entry(header: HeaderValue) -> (String, HeaderText) {
+    let HeaderValue {
+        key,
+        value,
+        raw_value,
+    } = header;
+    if raw_value.is_empty() {
+        (key, HeaderText::Text(value))
+    } else {
+        (key, HeaderText::Raw(raw_value))
+    }
+}
+
+fn peer_address(peer: Peer) -> Option<IpAddr> {
+    let Peer {
+        address,
+        service: _,
+        labels: _,
+        principal: _,
+        certificate: _,
+    } = peer;
+    match address {
+        Some(Address {
+            address: Some(address::Address::SocketAddress(socket)),
+        }) => client_ip::address(&socket.address),
+        Some(Address {
+            address: Some(address::Address::Pipe(_)) | None,
+        })
+        | None => None,
+    }
+}
+
+fn missing(what: &'static str) -> Wire {
+    Wire {
+        fault: Some(RequestError::MissingAttribute(what)),
+        ..Wire::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! The reader against tables of what must be refused, and against `serde_json`.
+
+use proptest::prelude::*;
+use serde_json::Map;
+use serde_json::Value;
+
+use super::*;
+
+/// The document as a tree, or the first fault.
+fn tree(document: &[u8]) -> Result<Value, JsonFault> {
+    let mut reader = Reader::new(document)?;
+    let mut stack: Vec<(Option<String>, Value)> = Vec::new();
+    let mut key: Option<String> = None;
+    let mut done = None;
+    while let Some(event) = reader.next()? {
+        let value = match event.token {
+            Token::Key(name) => {
+                key = Some(name.into_owned());
+                continue;
+            }
+            Token::ObjectStart => {
+                stack.push((key.take(), Value::Object(Map::new())));
+                continue;
+            }
+            Token::ArrayStart => {
+                stack.push((key.take(), Value::Array(Vec::new())));
+                continue;
+            }
+            Token::ObjectEnd | Token::ArrayEnd => {
+                let (outer_key, value) = stack.pop().unwrap();
+                key = outer_key;
+                value
+            }
+            Token::String(text) => Value::String(text.into_owned()),
+            Token::Number(text) => serde_json::from_str(text).unwrap(),
+            Token::Bool(value) => Value::Bool(value),
+            Token::Null => Value::Null,
+        };
+        match stack.last_mut() {
+            Some((_, Value::Object(members))) => {
+                members.insert(key.take().unwrap(), value);
+            }
+            Some((_, Value::Array(elements))) => elements.push(value),
+            _ => done = Some(value),
+        }
+    }
+    Ok(done.unwrap())
+}
+
+fn kind(document: &[u8]) -> Option<JsonFaultKind> {
+    tree(document).err().map(|fault| fault.kind)
+}
+
+#[test]
+fn the_grammar_is_read_as_serde_json_reads_it() {
+    for document in [
+        "{}",
+        " [ ] ",
+        "\t\r\n{\"a\" : [1 , -0, 0.5e+3, 1E2, -12.25],\"b\":{\"\":null}}\n",
+        r#""\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00 plain é""#,
+        "true",
+        "[false,null,\"\"]",
+        "1e-999",
+        "-9223372036854775808",
+        "18446744073709551616",
+        "{\"a\":{\"a\":{\"a\":1}},\"b\":[{\"a\":1},{\"a\":2}]}",
+        "\"\u{7f}\u{2028}\"",
+    ] {
+        let expected: Value = serde_json::from_str(document).unwrap();
+        assert_eq!(tree(document.as_bytes()), Ok(expected), "{document}");
+    }
+}
+
+#[test]
+fn what_parsers_disagree_on_is_refused() {
+    use JsonFaultKind::*;
+    let table: &[(&[u8], JsonFaultKind)] = &[
+        (b"", End),
+        (b" ", End),
+        (b"\xef\xbb\xbf{}", ByteOrderMark),
+        (b"{\0}\0", Character),
+        (b"\xff\xfe{\0}\0", Utf8),
+        (b"\"\xff\"", Utf8),
+        (b"\"\xc0\x80\"", Utf8),
+        (b"\"\xed\xa0\x80\"", Utf8),
+        (br#"{"a":1,"a":2}"#, DuplicateKey),
+        (br#"{"name":1,"n\u0061me":2}"#, DuplicateKey),
+        (br#"[{"x":{"a":1,"b":2,"a":3}}]"#, DuplicateKey),
+        (br#"{"\/":1,"/":2}"#, DuplicateKey),
+        (b"NaN", Character),
+        (b"Infinity", Character),
+        (b"-Infinity", Character),
+        (b"1e999", Range),
+        (b"-1e999", Range),
+        (b"[1e309]", Range),
+        (b"01", Trailing),
+        (b"-", End),
+        (b"+1", Character),
+        (b".5", Character),
+        (b"1.", End),
+        (b"[1.]", Character),
+        (b"1e", End),
+        (b"0x10", Trailing),
+        (b"{} {}", Trailing),
+        (b"{}x", Trailing),
+        (b"{}\0", Trailing),
+        (b"{},", Trailing),
+        (b"{\"a\":1,}", Character),
+        (b"[1,]", Character),
+        (b"[,1]", Character),
+        (b"[1 2]", Character),
+        (b"{\"a\" 1}", Character),
+        (b"{\"a\":}", Character),
+        (b"{a:1}", Character),
+        (b"{'a':1}", Character),
+        (b"{1:1}", Character),
+        (b"{,}", Character),
+        (b"[}", Character),
+        (b"{]", Character),
+        (b"[1}", Character),
+        (b"{\"a\":1]", Character),
+        (b"[", End),
+        (b"{\"a\":1", End),
+        (b"\"a", End),
+        (b"\"a\\", End),
+        (b"tru", End),
+        (b"True", Character),
+        (b"nul1", Character),
+        (b"/*x*/{}", Character),
+        (b"{}//x", Trailing),
+        (b"\x0c{}", Character),
+        (b"\xc2\xa0{}", Character),
+        (b"\"\n\"", Character),
+        (b"\"\0\"", Character),
+        (b"\"\t\"", Character),
+        (br#""\x41""#, Escape),
+        (br#""\u12""#, Escape),
+        (br#""\u+123""#, Escape),
+        (br#""\ud800""#, Surrogate),
+        (br#""\udc00""#, Surrogate),
+        (br#""\ud800\n""#, Surrogate),
+        (br#""\ud800\u0041""#, Surrogate),
+        (br#""\udc00\ud800""#, Surrogate),
+        (br#"{"\ud800":1}"#, Surrogate),
+        (br#""\ud800\u12""#, Escape),
+    ];
+    for (document, fault) in table {
+        let shown = String::from_utf8_lossy(document);
+        assert_eq!(kind(document), Some(*fault), "{shown}");
+    }
+    assert_eq!(kind("9".repeat(400).as_bytes()), Some(Range));
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(kind(nested(MAX_DEPTH).as_bytes()), None);
+    assert_eq!(
+        kind(nested(MAX_DEPTH + 1).as_bytes()),
+        Some(JsonFaultKind::Depth)
+    );
+    assert_eq!(
+        kind("[{\"a\":".repeat(100_000).as_bytes()),
+        Some(JsonFaultKind::Depth)
+    );
+}
+
+#[test]
+fn values_are_skipped_whole_and_located() {
+    let document = br#"{"a": {"x":[1,{"y":"}"}]} ,"b":2}"#;
+    let mut reader = Reader::new(document).unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().token, Token::ObjectStart);
+    assert!(matches!(
+        reader.next().unwrap().unwrap().token,
+        Token::Key(_)
+    ));
+    let span = reader.whole().unwrap().span;
+    assert_eq!(reader.text(span), r#"{"x":[1,{"y":"}"}]}"#);
+    assert!(matches!(
+        reader.next().unwrap().unwrap().token,
+        Token::Key(_)
+    ));
+    let span = reader.whole().unwrap().span;
+    assert_eq!(reader.text(span), "2");
+    assert_eq!(reader.next().unwrap().unwrap().token, Token::ObjectEnd);
+    assert_eq!(reader.next(), Ok(None));
+}
+
+#[test]
+fn what_is_skipped_is_checked_all_the_same() {
+    let mut reader = Reader::new(br#"[{"a":1,"a":2}]"#).unwrap();
+    assert_eq!(
+        reader.whole().unwrap_err().kind,
+        JsonFaultKind::DuplicateKey
+    );
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::String),
+    ];
+    leaf.prop_recursive(6, 64, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
+            proptest::collection::vec((any::<String>(), inner), 0..20)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_serde_json_writes_is_read_back(value in json()) {
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let expected: Value = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(tree(text.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn nothing_is_accepted_that_serde_json_refuses(
+        document in r#"[ \t]?[\[{]?([\[\]{}:,]|"[ab\\u0d8c]{0,8}"|-?[0-9.eE+-]{1,5}|true|null|"a":){0,12}[\]}]?"#,
+    ) {
+        if let Ok(value) = tree(document.as_bytes()) {
+            prop_assert_eq!(Some(value), serde_json::from_str(&document).ok());
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(document in proptest::collection::vec(any::<u8>(), 0..64)) {
+        if let Ok(value) = tree(&document) {
+            prop_assert_eq!(Some(value), serde_json::from_slice(&document).ok());
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics(value in json(), at in any::<prop::sample::Index>(), byte: u8) {
+        let mut text = serde_json::to_vec(&value).unwrap();
+        let at = at.index(text.len());
+        text[at] = byte;
+        if let Ok(value) = tree(&text) {
+            prop_assert_eq!(Some(value), serde_json::from_slice(&text).ok());
+        }
+    }
+}
