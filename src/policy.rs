@@ -14,32 +14,44 @@
 //! Threads that compile or evaluate should have 2 MiB of stack or more; the depth of a policy is
 //! bounded when it is read so that this is always enough.
 
+#[cfg(test)]
+mod cases;
 mod catalogue;
 mod context;
 mod engine;
 mod evaluation;
+mod explain;
 mod facts;
 pub mod files;
+#[cfg(test)]
+mod fixtures;
+mod formula;
 mod guard;
 mod hierarchy;
 mod index;
 mod load;
+mod message;
+#[cfg(test)]
+mod properties;
 mod reads;
 mod report;
+mod solve;
 mod strict_json;
 mod targets;
 mod validate;
 mod vocabulary;
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use cedar_policy::Effect;
 
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
 pub use self::evaluation::Verdict;
+pub use self::explain::Explanation;
+pub use self::explain::Requirement;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
@@ -175,6 +187,23 @@ impl PolicySnapshot {
     ) -> Evaluation {
         self.engine.evaluate(operation, context, facts)
     }
+
+    /// Why an operation is denied, and what would change that; for the path of a deny only.
+    pub fn explain(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        identity: &Identity,
+    ) -> Explanation {
+        explain::explain(&self.engine, operation, context, identity)
+    }
+
+    /// The scopes that a stranger's token would need, for the challenge of a 401; empty when no
+    /// scope would help, or none is needed.
+    pub fn challenge_scopes(&self, operation: &Operation, context: &RequestContext) -> Vec<String> {
+        self.explain(operation, context, &Identity::Anonymous)
+            .required_scopes
+    }
 }
 
 impl fmt::Debug for PolicySnapshot {
@@ -194,7 +223,7 @@ fn enforce(
     faults: &mut Vec<Fault>,
 ) -> (Index, Vec<Live>) {
     let mut index = Index::default();
-    let mut live = Vec::new();
+    let mut enforced = Vec::new();
     for (number, one) in (0..).zip(loaded.iter().filter(|one| one.enforced)) {
         let tree = match one.policy.to_pst() {
             Ok(tree) => tree,
@@ -206,14 +235,16 @@ fn enforce(
         };
         let needs = guard::of_policy(tree.body());
         index.add(number, &one.policy, needs.as_deref(), vocabulary);
-        live.push(Live {
+        enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
             policy: one.policy.clone(),
             reads: reads::fields(tree.body()),
+            reason: one.policy.annotation("reason").map(str::to_owned),
+            formula: OnceLock::new(),
         });
     }
-    (index, live)
+    (index, enforced)
 }
 
 fn info(loaded: &Loaded) -> PolicyInfo {
@@ -236,10 +267,5 @@ fn broken(message: String) -> Fault {
 }
 
 fn hex(bytes: [u8; 32]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
-    }
-    text
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,10 @@
 //! One request against the policies that can matter for it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use cedar_policy::Authorizer;
 use cedar_policy::Decision;
@@ -23,6 +25,7 @@ use super::evaluation::Verdict;
 use super::facts::Maker;
 use super::facts::Origin;
 use super::facts::PrincipalFacts;
+use super::formula::Formula;
 use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::index::Number;
@@ -53,6 +56,10 @@ pub(super) struct Live {
     pub(super) policy: Policy,
     pub(super) forbid: bool,
     pub(super) reads: Fields,
+    /// `@reason`
+    pub(super) reason: Option<String>,
+    /// Worked out on the first deny that it has a part in.
+    pub(super) formula: OnceLock<Formula>,
 }
 
 /// Policies, entities and index, and what has been worked out from them so far.
@@ -81,7 +88,7 @@ pub(super) struct Slice {
 /// Everything about a request that does not depend on its context.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    principal: EntityUid,
+    pub(super) principal: EntityUid,
     action: EntityUid,
     resource: EntityUid,
     entities: Entities,
@@ -101,9 +108,6 @@ impl Engine {
             .zip(&policies)
             .map(|(number, live)| (live.policy.id().clone(), number))
             .collect();
-        let weight = |members: &Box<[Number]>, _: &Arc<Slice>| {
-            u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
-        };
         Self {
             vocabulary,
             hierarchy,
@@ -115,7 +119,7 @@ impl Engine {
             prepared: Cache::new(MAX_PREPARED),
             slices: Cache::builder()
                 .max_capacity(MAX_SLICED)
-                .weigher(weight)
+                .weigher(|members: &Box<_>, _| weight(members))
                 .build(),
         }
     }
@@ -179,7 +183,7 @@ impl Engine {
         let located = self.locate(&operation.target)?;
         let widened = self.widen(facts, &located);
         let facts = widened.as_ref().unwrap_or(facts).get();
-        let slice = self.slice(operation.action, &located, facts.keys.as_slice());
+        let slice = self.slice(operation.action, &located, &facts.keys)?;
         let action = self
             .vocabulary
             .action(operation.action)
@@ -221,13 +225,13 @@ impl Engine {
     }
 
     /// Cedar's own question: who, what, on what, and everything that policies can reach.
-    pub(super) fn question(
+    pub(super) fn question<'a>(
         &self,
-        prepared: &Prepared,
+        prepared: &'a Prepared,
         reads: Fields,
         operation: &Operation,
         context: &RequestContext,
-    ) -> Result<(Request, Entities), Unusable> {
+    ) -> Result<(Request, Cow<'a, Entities>), Unusable> {
         let values = context::context(reads, context, &self.vocabulary.args)?;
         let request = Request::new(
             prepared.principal.clone(),
@@ -245,13 +249,14 @@ impl Engine {
             let located = self.locate(&operation.target)?;
             more.extend(self.targets.entity(&operation.target, &located, context)?);
         }
-        let mut entities = prepared.entities.clone();
-        if !more.is_empty() {
-            entities = entities
-                .add_entities(more, None)
-                .map_err(|error| Unusable::Value(error.to_string()))?;
+        if more.is_empty() {
+            return Ok((request, Cow::Borrowed(&prepared.entities)));
         }
-        Ok((request, entities))
+        let base = prepared.entities.clone();
+        let entities = base
+            .add_entities(more, None)
+            .map_err(|error| Unusable::Value(error.to_string()))?;
+        Ok((request, Cow::Owned(entities)))
     }
 
     fn answer(
@@ -309,7 +314,8 @@ impl Engine {
         }
     }
 
-    fn live(&self, id: &PolicyId) -> Option<&Live> {
+    /// The policy of an id.
+    pub(super) fn live(&self, id: &PolicyId) -> Option<&Live> {
         let number = usize::try_from(*self.numbers.get(id)?).ok()?;
         self.policies.get(number)
     }
@@ -333,26 +339,28 @@ impl Engine {
         Some(self.facts(&Identity::Verified(Arc::new(wider))))
     }
 
-    fn slice(&self, action: Action, located: &Located<'_>, caller: &[u32]) -> Arc<Slice> {
+    fn slice(
+        &self,
+        action: Action,
+        located: &Located<'_>,
+        caller: &[u32],
+    ) -> Result<Arc<Slice>, Unusable> {
         let target = self.index.target_keys(located.subject());
         let members = self.index.candidates(action, &target, caller);
         if let Some(slice) = self.slices.get(&members) {
-            return slice;
+            return Ok(slice);
         }
-        let live: Vec<_> = members.iter().filter_map(|n| self.policy(*n)).collect();
-        let mut set = PolicySet::new();
-        for member in &live {
-            // Ids are unique, so no member is refused.
-            drop(set.add(member.policy.clone()));
-        }
-        let reads = live.iter().map(|live| live.reads);
+        let found = || members.iter().filter_map(|number| self.policy(*number));
+        let set = PolicySet::from_policies(found().map(|one| one.policy.clone()))
+            .map_err(|error| Unusable::Value(error.to_string()))?;
+        let reads = found().map(|one| one.reads);
         let slice = Arc::new(Slice {
             set,
             reads: reads.fold(Fields::NONE, Fields::union),
             members: members.clone(),
         });
         self.slices.insert(members, Arc::clone(&slice));
-        slice
+        Ok(slice)
     }
 
     fn maker(&self) -> Maker<'_> {
@@ -373,6 +381,10 @@ impl Located<'_> {
             above: &self.above,
         }
     }
+}
+
+fn weight(members: &[Number]) -> u32 {
+    u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
 }
 
 /// Whether the entity says something that is different in every request: a route holds the path.

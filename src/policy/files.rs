@@ -155,7 +155,7 @@ pub(super) fn check_schema_copy(copy: &Source, faults: &mut Vec<Fault>) {
             let here = start;
             start = start.saturating_add(line.len());
             let differs = ours.next() != Some(line.trim_end_matches(['\r', '\n']));
-            differs.then(|| here..start)
+            differs.then_some(here..start)
         })
         .unwrap_or(copy.text.len()..copy.text.len());
     faults.push(

@@ -1,5 +1,10 @@
 //! What a caller must have for a permit to hold at all, read off its conditions.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "Cedar's syntax tree is open-ended: what is not known here is treated as unknown"
+)]
+
 use cedar_policy::EntityId;
 use cedar_policy::EntityTypeName;
 use cedar_policy::EntityUid;
@@ -8,7 +13,7 @@ use cedar_policy::pst::BinaryOp;
 use cedar_policy::pst::Expr;
 
 /// Something that a caller has or lacks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Need {
     /// To be this entity, or in it.
     Member(EntityUid),

@@ -107,9 +107,9 @@ impl Index {
             .map(|ask| intern(&mut self.asks, ask))
             .collect();
         for action in actions {
-            let shelf = self.shelves.entry((action, resource)).or_default();
+            let by_ask = self.shelves.entry((action, resource)).or_default();
             for ask in &asks {
-                shelf.entry(*ask).or_default().push(number);
+                by_ask.entry(*ask).or_default().push(number);
             }
         }
     }
@@ -149,17 +149,17 @@ impl Index {
     ) -> Box<[Number]> {
         let mut found = Vec::new();
         for key in target {
-            let Some(shelf) = self.shelves.get(&(action, *key)) else {
+            let Some(by_ask) = self.shelves.get(&(action, *key)) else {
                 continue;
             };
             // A caller may be in hundreds of groups, and a shelf may hold thousands of asks.
-            if shelf.len() < caller.len() {
-                let met = shelf
+            if by_ask.len() < caller.len() {
+                let met = by_ask
                     .iter()
                     .filter(|(ask, _)| caller.binary_search(ask).is_ok());
                 found.extend(met.flat_map(|(_, numbers)| numbers));
             } else {
-                let met = caller.iter().filter_map(|ask| shelf.get(ask));
+                let met = caller.iter().filter_map(|ask| by_ask.get(ask));
                 found.extend(met.flatten());
             }
         }

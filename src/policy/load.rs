@@ -34,13 +34,6 @@ pub(super) struct Loaded {
     pub(super) enforced: bool,
 }
 
-impl Loaded {
-    /// The policy's own text.
-    pub(super) fn text(&self) -> &str {
-        self.source.text.get(self.span.clone()).unwrap_or("")
-    }
-}
-
 /// Reads every file; the result is sorted by id.
 pub(super) fn policies(files: &[&Source], faults: &mut Vec<Fault>) -> Vec<Loaded> {
     let mut all: BTreeMap<Arc<str>, Loaded> = BTreeMap::new();
@@ -254,7 +247,10 @@ mod tests {
             .map(|one| (&*one.id, one.line, one.enforced))
             .collect();
         assert_eq!(seen, [("a", 4, false), ("b", 2, true)]);
-        assert!(loaded.iter().all(|one| one.text().starts_with("@id(")));
+        assert!(loaded.iter().all(|one| {
+            text.get(one.span.clone())
+                .is_some_and(|own| own.starts_with("@id("))
+        }));
     }
 
     #[test]

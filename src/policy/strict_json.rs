@@ -1,20 +1,15 @@
 //! Lists of JSON objects in which every fault has a place.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::de::IgnoredAny;
 
 use crate::fault::Fault;
 use crate::fault::Source;
 
 /// Most objects in one file.
 const MAX_OBJECTS: usize = 10_000;
-
-/// Any JSON object, for its shape only.
-type Object = BTreeMap<String, IgnoredAny>;
 
 /// One object of a list, and where it stands.
 #[derive(Debug)]
@@ -56,6 +51,10 @@ pub(super) fn tools<T: DeserializeOwned>(
         }
     }
 }
+
+/// Any JSON object, for its shape only.
+#[derive(Deserialize)]
+struct Object {}
 
 /// Reads each object that opens inside `depth` brackets. The text is known to be JSON of the
 /// right shape, so brackets outside strings match.

@@ -1,7 +1,7 @@
 //! Strict validation against the schema, each fault once.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cedar_policy::PolicySet;
 use cedar_policy::Schema;
@@ -36,47 +36,42 @@ pub(super) fn policies(schema: &Schema, policies: &[&Loaded], faults: &mut Vec<F
     }
     let result =
         Validator::new(schema.clone()).validate_with_level(&set, ValidationMode::Strict, MAX_STEPS);
-    let mut seen = BTreeSet::new();
-    for error in result.validation_errors() {
-        push(
-            &by_id,
-            error.policy_id().as_ref(),
-            error,
-            &mut seen,
-            faults,
-            false,
-        );
-    }
-    for warning in result.validation_warnings() {
-        let harmless = !matches!(
+    let errors = result.validation_errors().map(|error| {
+        let id: &str = error.policy_id().as_ref();
+        (id, diagnostic(error), false)
+    });
+    let warnings = result.validation_warnings().map(|warning| {
+        let useless = matches!(
             warning,
             ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
         );
-        push(
-            &by_id,
-            warning.policy_id().as_ref(),
-            warning,
-            &mut seen,
-            faults,
-            harmless,
-        );
-    }
+        let id: &str = warning.policy_id().as_ref();
+        (id, diagnostic(warning), !useless)
+    });
+    let mut found: Vec<Fault> = errors
+        .chain(warnings)
+        .filter_map(|(id, diagnostic, harmless)| {
+            let fault = fault(by_id.get(id)?, diagnostic);
+            Some(if harmless { fault.warning() } else { fault })
+        })
+        .collect();
+    // The validator repeats a fault for each pair of action and principal type, in no fixed
+    // order, and names the type: the first in order stands for all at that place.
+    let place = |fault: &Fault| {
+        let start = fault.span.as_ref().map(|span| span.start);
+        (Arc::clone(&fault.file), start, fault.severity)
+    };
+    found.sort_by_cached_key(|fault| (place(fault), fault.message.clone()));
+    found.dedup_by_key(|fault| place(fault));
+    faults.extend(found);
 }
 
-/// The validator repeats a fault for each pair of action and principal type.
-type Seen = BTreeSet<(String, Option<usize>)>;
+fn diagnostic(diagnostic: &dyn Diagnostic) -> &dyn Diagnostic {
+    diagnostic
+}
 
-fn push(
-    by_id: &BTreeMap<&str, &Loaded>,
-    id: &str,
-    diagnostic: &dyn Diagnostic,
-    seen: &mut Seen,
-    faults: &mut Vec<Fault>,
-    harmless: bool,
-) {
-    let Some(loaded) = by_id.get(id) else {
-        return;
-    };
+/// The fault, at the policy's first line where Cedar knows no better.
+fn fault(loaded: &Loaded, diagnostic: &dyn Diagnostic) -> Fault {
     let mut fault = report::diagnostic(&loaded.source, diagnostic);
     if fault.span.is_none() {
         let help = fault.help.take();
@@ -84,8 +79,83 @@ fn push(
         fault = Fault::error(&loaded.source, Some(line), fault.message);
         fault.help = help;
     }
-    let start = fault.span.as_ref().map(|span| span.start);
-    if seen.insert((fault.message.clone(), start)) {
-        faults.push(if harmless { fault.warning() } else { fault });
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Source;
+    use crate::policy::load;
+    use crate::policy::vocabulary;
+
+    fn check(text: &str) -> Vec<String> {
+        let source = Source {
+            name: "x.cedar".into(),
+            text: text.into(),
+        };
+        let mut faults = Vec::new();
+        let loaded = load::policies(&[&source], &mut faults);
+        let schema = vocabulary::schema().unwrap();
+        policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_fault_is_reported_once_with_its_way_out() {
+        let faults = check(
+            "@id(\"a\") permit(principal, action, resource)\nwhen { principal.scope == [\"x\"] };",
+        );
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+        let fault = faults.first().unwrap();
+        assert!(fault.starts_with("x.cedar:2:"), "{fault}");
+        assert!(fault.contains("did you mean `scopes`?"), "{fault}");
+    }
+
+    #[test]
+    fn what_can_never_work_is_an_error() {
+        for conditions in [
+            "when { principal.clientId == 1 }",
+            "when { context.args.getTag(\"a\").long == 1 }",
+            "when { ip(context.http.host).isLoopback() }",
+            "when { principal in [] }",
+            "when { principal is Mcp::Tool }",
+            "when { resource is Mcp::Tool && resource is Mcp::Route }",
+            // Neither entity would be there to look into.
+            "when { Mcp::Role::\"a\" in Mcp::Role::\"b\" }",
+            "when { Mcp::Server::\"a\".tenant == principal.tenant }",
+        ] {
+            let faults = check(&format!(
+                "@id(\"a\") permit(principal, action, resource) {conditions};"
+            ));
+            assert!(
+                faults
+                    .first()
+                    .is_some_and(|fault| fault.contains(": error: ")),
+                "{conditions}: {faults:?}"
+            );
+        }
+        let group = "@id(\"a\") permit(principal, action == Mcp::Action::\"mcp\", resource);";
+        assert!(
+            check(group).iter().any(|fault| fault.contains(": error: ")),
+            "{:?}",
+            check(group)
+        );
+        let deref = "@id(\"a\") permit(principal, action == Mcp::Action::\"tools/call\", resource)
+            when { resource.server.tenant == principal.tenant
+              && resource.server in Mcp::ServerGroup::\"g\" };";
+        assert_eq!(check(deref), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_only_odd_is_a_warning() {
+        let faults = check(
+            "@id(\"a\") permit(principal, action, resource) when { principal.tenant == \"\u{430}b\" };",
+        );
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults.iter().all(|fault| fault.contains(": warning: ")),
+            "{faults:?}"
+        );
     }
 }

@@ -1,0 +1,349 @@
+//! What holds for any policies and any request: the index changes no answer, a forbid only takes
+//! away, and nothing that an operator writes makes the program panic.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::Authorizer;
+use cedar_policy::PolicySet;
+use proptest::prelude::*;
+
+use super::Evaluation;
+use super::PolicySnapshot;
+use super::Verdict;
+use super::fixtures::call;
+use super::fixtures::context;
+use super::fixtures::files;
+use super::fixtures::operation;
+use super::fixtures::resources;
+use super::fixtures::set;
+use super::fixtures::snapshot;
+use super::fixtures::user;
+use super::fixtures::verified;
+use super::reads::Fields;
+use crate::identity::Identity;
+use crate::identity::PrincipalKind;
+use crate::request::Action;
+use crate::request::Operation;
+use crate::request::RequestContext;
+use crate::request::Thing;
+
+/// The answer of Cedar itself over every policy, with the whole context.
+fn whole(
+    snapshot: &PolicySnapshot,
+    operation: &Operation,
+    context: &RequestContext,
+    identity: &Identity,
+) -> Evaluation {
+    let engine = &snapshot.engine;
+    let prepared = engine
+        .prepare(operation, &snapshot.facts(identity))
+        .unwrap();
+    let (request, entities) = engine
+        .question(&prepared, Fields::ALL, operation, context)
+        .unwrap();
+    let all = PolicySet::from_policies(engine.policies.iter().map(|live| live.policy.clone()));
+    engine.judge(&Authorizer::new().is_authorized(&request, &all.unwrap(), &entities))
+}
+
+fn principal_scope() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "principal",
+        "principal",
+        "principal is Mcp::User",
+        "principal is Mcp::Client",
+        "principal == Mcp::User::\"https://idp.example#u1\"",
+        "principal in Mcp::Role::\"a\"",
+        "principal in Mcp::Role::\"b\"",
+        "principal is Mcp::User in Mcp::Group::\"g\"",
+    ])
+}
+
+fn action_and_resource() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "action, resource",
+        "action in Mcp::Action::\"mcp\", resource in Mcp::Server::\"s\"",
+        "action == Mcp::Action::\"tools/call\", resource",
+        "action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/x\"",
+        "action == Mcp::Action::\"tools/call\", resource is Mcp::Tool in Mcp::Server::\"s\"",
+        "action in [Mcp::Action::\"discover\", Mcp::Action::\"tools/call\"], resource in Mcp::Server::\"t\"",
+        "action in Mcp::Action::\"discover\", resource is Mcp::Server",
+        "action in Mcp::Action::\"http\", resource == Mcp::Route::\"s/r\"",
+    ])
+}
+
+/// A condition, some of which fail to evaluate for some requests.
+fn condition() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "principal in Mcp::Role::\"a\"",
+        "principal in [Mcp::Role::\"b\", Mcp::Group::\"g\"]",
+        "principal is Mcp::User in Mcp::Role::\"c\"",
+        "principal == Mcp::User::\"https://idp.example#u1\"",
+        "principal.scopes.contains(\"p\")",
+        "principal.scopes.containsAny([\"p\", \"q\"])",
+        "principal.scopes.containsAll([\"p\", \"q\"])",
+        "principal.clientId == \"app\"",
+        "[\"app\", \"web\"].contains(principal.clientId)",
+        "principal.tenant == \"t\"",
+        "context.http.method == \"POST\"",
+        "context.clientIp.isInRange(ip(\"10.0.0.0/8\"))",
+        "context.now.toTime() < duration(\"13h\")",
+        "context.args.hasTag(\"n\")",
+        "(context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long && \
+          context.args.getTag(\"n\").long * 2 > 1000)",
+        "true",
+        "false",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(3, 10, 3, |inner| {
+        let two = (inner.clone(), inner.clone());
+        prop_oneof![
+            two.clone().prop_map(|(a, b)| format!("({a} && {b})")),
+            two.prop_map(|(a, b)| format!("({a} || {b})")),
+            inner.clone().prop_map(|a| format!("!({a})")),
+            (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
+        ]
+    })
+}
+
+fn policy() -> impl Strategy<Value = String> {
+    let clause = (any::<bool>(), condition()).prop_map(|(when, condition)| {
+        let word = if when { "when" } else { "unless" };
+        format!(" {word} {{ {condition} }}")
+    });
+    (
+        prop::bool::weighted(0.3),
+        principal_scope(),
+        action_and_resource(),
+        prop::collection::vec(clause, 0..3),
+    )
+        .prop_map(|(forbid, principal, rest, clauses)| {
+            let effect = if forbid { "forbid" } else { "permit" };
+            format!("{effect} ({principal}, {rest}){};", clauses.concat())
+        })
+}
+
+fn request() -> impl Strategy<Value = (Identity, Operation, RequestContext)> {
+    let some = |names: &'static [&'static str]| {
+        prop::sample::subsequence(names, 0..=names.len()).prop_map(|names| names.join(","))
+    };
+    let caller = (
+        some(&["a", "b", "c", "d"]),
+        some(&["p", "q", "r"]),
+        some(&["g", "h"]),
+        prop::sample::select(vec!["", "app", "web", "other"]),
+        any::<Option<bool>>(),
+    )
+        .prop_map(|(roles, scopes, groups, client, kind)| {
+            let mut principal = user(&roles, &scopes);
+            principal.groups = set(&groups);
+            principal.client_id = client.to_owned();
+            match kind {
+                None => return Identity::Anonymous,
+                Some(true) => {}
+                Some(false) => principal.kind = PrincipalKind::Client,
+            }
+            verified(principal)
+        });
+    let what = prop::sample::select(vec![
+        call("s/x"),
+        call("s/y"),
+        call("t/x"),
+        operation(Action::ToolsList, "s", Thing::Server),
+        operation(Action::Initialize, "t", Thing::Server),
+        operation(Action::Get, "s", Thing::Route("r".into())),
+    ]);
+    let arguments =
+        prop::sample::select(vec!["{}", "{\"n\": 600}", "{\"n\": 9223372036854775807}"]);
+    (caller, what, arguments, any::<bool>()).prop_map(|(caller, what, arguments, known)| {
+        let mut context = context();
+        context.arguments = Some(arguments.into());
+        context.client_ip = context.client_ip.filter(|_| known);
+        (caller, what, context)
+    })
+}
+
+/// Policies by number, without those that the validator refuses as impossible.
+fn compile(policies: &[String]) -> Option<PolicySnapshot> {
+    let text: Vec<String> = (0..)
+        .zip(policies)
+        .map(|(n, policy): (usize, _)| format!("@id(\"p{n:03}\") {policy}\n"))
+        .collect();
+    let resources = resources(&["s", "t"]);
+    let compile =
+        |text: String| PolicySnapshot::compile(&files(&[("x.cedar", &text)]), &resources, 1);
+    match compile(text.concat()) {
+        Ok(snapshot) => Some(snapshot),
+        Err(faults) => {
+            let bad: BTreeSet<usize> = faults
+                .iter()
+                .filter_map(|fault| fault.position)
+                .map(|position| position.line - 1)
+                .collect();
+            let good = (0..).zip(text).filter(|(line, _)| !bad.contains(line));
+            compile(good.map(|(_, text)| text).collect()).ok()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_changes_no_answer(
+        policies in prop::collection::vec(policy(), 1..20),
+        requests in prop::collection::vec(request(), 12),
+    ) {
+        let Some(snapshot) = compile(&policies) else { return Ok(()) };
+        for (identity, operation, context) in &requests {
+            let facts = snapshot.facts(identity);
+            let ours = snapshot.evaluate(operation, context, &facts);
+            let theirs = whole(&snapshot, operation, context, identity);
+            prop_assert_eq!(ours.verdict, theirs.verdict);
+            prop_assert_eq!(&ours.determining, &theirs.determining);
+            let forbids = |evaluation: &Evaluation| -> BTreeSet<_> {
+                let forbids = evaluation.errors.iter().filter(|error| error.forbid);
+                forbids.map(|error| error.policy.to_string()).collect()
+            };
+            prop_assert_eq!(forbids(&ours), forbids(&theirs));
+            let again = snapshot.evaluate(operation, context, &facts);
+            prop_assert_eq!(ours, again, "a remembered answer is the same");
+        }
+    }
+
+    #[test]
+    fn a_forbid_only_takes_away(
+        policies in prop::collection::vec(policy(), 1..12),
+        forbid in policy(),
+        requests in prop::collection::vec(request(), 12),
+    ) {
+        let more = [policies.clone(), vec![forbid.replacen("permit", "forbid", 1)]].concat();
+        let (Some(fewer), Some(more)) = (compile(&policies), compile(&more)) else { return Ok(()) };
+        for (identity, operation, context) in &requests {
+            let before = fewer.evaluate(operation, context, &fewer.facts(identity));
+            let after = more.evaluate(operation, context, &more.facts(identity));
+            prop_assert!(before.allows() || !after.allows());
+        }
+    }
+
+    #[test]
+    fn what_an_explanation_promises_is_so(
+        policies in prop::collection::vec(policy(), 1..12),
+        requests in prop::collection::vec(request(), 6),
+    ) {
+        let Some(snapshot) = compile(&policies) else { return Ok(()) };
+        for (identity, operation, context) in &requests {
+            let Identity::Verified(principal) = identity else { continue };
+            let explanation = snapshot.explain(operation, context, identity);
+            let allowed = |change: &dyn Fn(&mut crate::identity::Principal)| {
+                let mut changed = (**principal).clone();
+                change(&mut changed);
+                let facts = snapshot.facts(&verified(changed));
+                snapshot.evaluate(operation, context, &facts).allows()
+            };
+            for role in &explanation.roles_any {
+                let promised = allowed(&|who| drop(who.roles.replace(role.clone())));
+                prop_assert!(promised, "role {role}");
+            }
+            for client in &explanation.clients_any {
+                prop_assert!(allowed(&|who| who.client_id.clone_from(client)));
+            }
+            if !explanation.required_scopes.is_empty() {
+                let required: BTreeSet<_> = explanation.required_scopes.iter().cloned().collect();
+                prop_assert!(allowed(&|who| who.scopes.clone_from(&required)));
+                prop_assert!(!explanation.missing_scopes.is_empty());
+                for missing in &explanation.missing_scopes {
+                    prop_assert!(required.contains(missing) && !principal.scopes.contains(missing));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unrelated_policies_cost_nothing() {
+    let mut text = String::new();
+    for n in 0..250 {
+        for policy in [
+            format!(
+                "permit(principal in Mcp::Role::\"r{n}\", action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\")"
+            ),
+            format!(
+                "permit(principal in Mcp::Role::\"r{n}\", action in Mcp::Action::\"mcp\", resource in Mcp::Server::\"s\")"
+            ),
+            format!(
+                "permit(principal, action == Mcp::Action::\"tools/call\", resource) when {{ principal.scopes.contains(\"s{n}\") }}"
+            ),
+            format!(
+                "forbid(principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\") when {{ context.http.origin == \"x\" }}"
+            ),
+        ] {
+            text.push_str(&format!("@id(\"p{}\") {policy};\n", text.len()));
+        }
+    }
+    let snapshot = snapshot(&text, &["s"]);
+    assert_eq!(snapshot.policy_count(), 1_000);
+    let caller = verified(user("r7,unknown", "s9,openid"));
+    let facts = snapshot.facts(&caller);
+    let prepared = snapshot.engine.remembered(&call("s/t7"), &facts).unwrap();
+    assert_eq!(prepared.slice.members.len(), 4);
+    assert_eq!(prepared.slice.reads, Fields::HTTP);
+    assert!(
+        snapshot
+            .evaluate(&call("s/t7"), &context(), &facts)
+            .allows()
+    );
+}
+
+#[test]
+fn a_forbid_that_overflows_denies() {
+    let snapshot = snapshot(
+        "@id(\"all\") permit(principal, action, resource);
+         @id(\"limit\") forbid(principal, action == Mcp::Action::\"tools/call\", resource)
+         when { context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long &&
+                context.args.getTag(\"n\").long * 2 > 1000 };",
+        &["s"],
+    );
+    let facts = snapshot.facts(&verified(user("", "")));
+    for (arguments, verdict) in [
+        ("{\"n\": 5}", Verdict::Allow),
+        ("{\"n\": 600}", Verdict::Forbidden),
+        ("{\"n\": 9223372036854775807}", Verdict::ForbidFailed),
+        ("[1]", Verdict::ForbidFailed),
+        // A limit in a forbid is passed by another type: that is why limits belong in permits.
+        ("{\"n\": \"600\"}", Verdict::Allow),
+    ] {
+        let context = RequestContext {
+            arguments: Some(arguments.into()),
+            ..context()
+        };
+        let evaluation = snapshot.evaluate(&call("s/x"), &context, &facts);
+        assert_eq!(evaluation.verdict, verdict, "{arguments}");
+        assert_eq!(
+            evaluation.errors.iter().any(|error| error.forbid),
+            verdict == Verdict::ForbidFailed
+        );
+    }
+}
+
+#[test]
+fn no_prefix_of_a_file_panics() {
+    let policies = include_str!("../../policies/90-forbid.cedar");
+    let entities = include_str!("../../policies/entities.json");
+    let tools = include_str!("../../policies/tools.json");
+    let resources = resources(&["weather"]);
+    let any = "@id(\"a\") permit(principal, action, resource);";
+    for (name, text) in [
+        ("x.cedar", policies),
+        ("entities.json", entities),
+        ("tools.json", tools),
+    ] {
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            let cut = text.get(..end).unwrap();
+            let files = files(&[(name, cut), ("a.cedar", any)]);
+            if let Err(faults) = PolicySnapshot::compile(&files, &resources, 1) {
+                assert!(faults.iter().all(|fault| !fault.to_string().is_empty()));
+            }
+        }
+    }
+}
