@@ -51,6 +51,12 @@ use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::Transport;
 
+/// Verified tokens that are remembered.
+const MOST_TOKENS: u64 = 100_000;
+
+/// What the remembered tokens may take together, in bytes.
+const MOST_TOKEN_BYTES: u64 = 100 * 1024 * 1024;
+
 /// What an authorizer is made of.
 pub struct Parts {
     /// The configuration.
@@ -102,7 +108,7 @@ impl Authorizer {
             .map(|resource| MetadataDocument::build(resource, &config.authenticators))
             .collect::<Result<_, _>>()?;
         let read_options = ReadOptions::of(config);
-        Ok(Self { documents, tokens: TokenCache::new(), read_options, parts })
+        Ok(Self { documents, tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES), read_options, parts })
     }
 
     /// The configuration.
@@ -151,8 +157,8 @@ impl Authorizer {
 
     /// The metadata document that lives at this host and path, if any does.
     pub fn document(&self, host: &str, path: &str) -> Option<Bytes> {
-        let index = resource::metadata_at(&self.parts.config.resources, host, path)?;
-        self.documents.get(index).map(|document| document.body.clone())
+        let found = resource::metadata_at(&self.parts.config.resources, host, path)?;
+        self.documents.get(self.index_of(found)?).map(|document| document.body.clone())
     }
 
     fn load(&self) -> Guard<Arc<Snapshot>> {
@@ -182,18 +188,24 @@ impl Authorizer {
         pending.settle(decision)
     }
 
+    fn index_of(&self, resource: &Arc<Resource>) -> Option<usize> {
+        self.parts.config.resources.iter().position(|other| Arc::ptr_eq(other, resource))
+    }
+
     fn locate(&self, incoming: &Incoming) -> Located<'_> {
         let resources = &self.parts.config.resources;
-        if let Some(index) = resource::metadata_for(resources, incoming)
-            && let Some(document) = self.documents.get(index)
+        if let Some(document) = resource::metadata_for(resources, incoming)
+            .and_then(|found| self.index_of(found))
+            .and_then(|index| self.documents.get(index))
         {
             return Located::Document(document.body.clone());
         }
+        let unknown = || Located::Refused(Box::new(Denial::plain(Reason::UnknownResource)));
         match resource::choose(resources, incoming) {
-            Ok((index, resource)) => Located::Resource(index, resource),
-            Err(ResourceFault::Unknown) => {
-                Located::Refused(Box::new(Denial::plain(Reason::UnknownResource)))
-            }
+            Ok(resource) => self
+                .index_of(resource)
+                .map_or_else(unknown, |index| Located::Resource(index, resource)),
+            Err(ResourceFault::Unknown) => unknown(),
             Err(fault @ ResourceFault::NearSpelling) => Located::Refused(Box::new(Denial::new(
                 Reason::MalformedRequest,
                 fault.to_string(),
@@ -298,7 +310,7 @@ fn message_denial(fault: &MessageFault) -> Denial {
     let reason = match &fault.kind {
         K::Malformed(_) => Reason::MalformedRequest,
         K::HeaderMismatch(_) => Reason::HeaderMismatch,
-        K::UnsupportedVersion(_) => Reason::UnsupportedVersion,
+        K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
         K::MethodNotAllowed => Reason::NotPermitted,
     };
     Denial::new(reason, fault.to_string())

@@ -234,7 +234,7 @@ impl Pending {
         let names = &self.authorizer.config().decision_log.arguments;
         let sent = self.request.as_ref().and_then(|request| request.context.arguments.as_ref());
         let (false, Some(sent)) = (names.is_empty(), sent) else { return Vec::new() };
-        let mut read = arguments::read(sent).unwrap_or_default();
+        let mut read = arguments::parse(sent).unwrap_or_default();
         read.retain(|(name, _)| names.contains(name));
         read
     }
@@ -260,7 +260,6 @@ impl Pending {
             method: unread.map_or("", |refused| &refused.method),
             host: unread.map_or("", |refused| &refused.host),
             path: unread.map_or("", |refused| &refused.path),
-            client_ip: unread.and_then(|refused| refused.client_ip),
             request_id: unread.map_or("", |refused| &refused.request_id),
             trace_id: over_grpc,
             ..HttpFacts::default()

@@ -60,7 +60,7 @@ impl Demo {
         let issuer = Issuer::new(&format!("http://{}", issuer_listener.local_addr()?))?;
         let text = configuration(&issuer.url, &resource, self.grpc_port);
         let source = Source { name: "demo.yaml".into(), text: text.into() };
-        let config = match config::parse(&source, Path::new("."), &config::NoEnvironment) {
+        let config = match config::parse(&source, Path::new("."), &|_: &str| None) {
             Ok(loaded) => loaded.config,
             Err(faults) => return Ok(output.faults(&faults)),
         };

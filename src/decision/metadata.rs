@@ -8,9 +8,8 @@ use serde::Serialize;
 use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
 use crate::config::Resource;
+use crate::request::resource::METADATA_PATH;
 
-/// Where RFC 9728, section 3.1, puts the document.
-pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The metadata of one resource, ready to send.
 #[derive(Clone, Debug)]
@@ -64,7 +63,7 @@ impl MetadataDocument {
 /// `https://host/.well-known/oauth-protected-resource/path`
 fn url(resource: &Resource) -> String {
     let path = if resource.path == "/" { "" } else { resource.path.as_str() };
-    format!("{}://{}{WELL_KNOWN}{path}", resource.scheme, resource.authority)
+    format!("{}://{}{METADATA_PATH}{path}", resource.scheme, resource.authority)
 }
 
 /// The issuer, where it is one that a client could talk to.

@@ -18,7 +18,7 @@ use crate::request::arguments::ArgumentValue;
 pub(super) enum Unusable {
     /// The arguments are over a bound, or not an object.
     #[error("the arguments cannot be read: {0}")]
-    Arguments(#[from] arguments::ArgumentFault),
+    Arguments(#[from] arguments::ArgumentsFault),
     /// Cedar refused a value.
     #[error("the request has no form in Cedar: {0}")]
     Value(String),
@@ -71,7 +71,7 @@ pub(super) fn context(
 /// The entity whose tags are the arguments.
 pub(super) fn args(request: &RequestContext, uid: &EntityUid) -> Result<Entity, Unusable> {
     let arguments = match &request.arguments {
-        Some(bytes) => arguments::read(bytes)?,
+        Some(bytes) => arguments::parse(bytes)?,
         None => Vec::new(),
     };
     let mut tags = Vec::with_capacity(arguments.len());
@@ -87,19 +87,24 @@ fn argument(value: ArgumentValue) -> Result<RestrictedExpression, Unusable> {
     let mut add = |name: &str, value| fields.push((name.to_owned(), value));
     match value {
         ArgumentValue::Empty => {}
-        ArgumentValue::Text(value) => add("string", RestrictedExpression::new_string(value)),
-        ArgumentValue::Integer { long, decimal } => {
-            add("long", RestrictedExpression::new_long(long));
+        ArgumentValue::String(value) => add("string", RestrictedExpression::new_string(value)),
+        ArgumentValue::Number { long, decimal } => {
+            if let Some(long) = long {
+                add("long", RestrictedExpression::new_long(long));
+            }
             if let Some(decimal) = decimal {
                 add("decimal", RestrictedExpression::new_decimal(decimal));
             }
         }
-        ArgumentValue::Decimal(value) => add("decimal", RestrictedExpression::new_decimal(value)),
         ArgumentValue::Bool(value) => add("bool", RestrictedExpression::new_bool(value)),
-        ArgumentValue::Texts(values) => add("strings", texts(&values)),
-        ArgumentValue::Integers(values) => {
+        ArgumentValue::Strings(values) => add("strings", texts(&values)),
+        ArgumentValue::Longs(values) => {
             let values = values.into_iter().map(RestrictedExpression::new_long);
             add("longs", RestrictedExpression::new_set(values));
+        }
+        ArgumentValue::EmptyArray => {
+            add("strings", RestrictedExpression::new_set([]));
+            add("longs", RestrictedExpression::new_set([]));
         }
     }
     RestrictedExpression::new_record(fields).map_err(|error| Unusable::Value(error.to_string()))

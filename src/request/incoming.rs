@@ -9,6 +9,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::config::ClientIp;
+use crate::config::Config;
 use crate::identity::credential::Credential;
 use crate::identity::credential::CredentialFault;
 use crate::request::client_ip;
@@ -54,6 +55,9 @@ pub struct Head {
     pub path: CanonicalPath,
     /// `Origin`.
     pub origin: Option<String>,
+    /// Whether `Access-Control-Request-Method` is there: with `OPTIONS` and an origin, a CORS
+    /// preflight (Fetch standard, section 3.2.2).
+    pub preflight: bool,
     /// `MCP-Protocol-Version`.
     pub protocol_version: Option<String>,
     /// `Mcp-Method`.
@@ -137,6 +141,9 @@ pub enum RequestError {
     /// More than one `Authorization` header (RFC 6750, section 2).
     #[error("more than one credential was sent")]
     TwoCredentials,
+    /// The question itself could not be taken off the wire.
+    #[error("{0}")]
+    Unreadable(&'static str),
     /// A `Connection` header that would take away an identity header on the way.
     #[error("the header `connection` names a protected header")]
     ProtectedConnection,
@@ -157,6 +164,31 @@ pub struct Refused {
     pub request_id: String,
     /// The resource that the proxy's route names.
     pub resource: Option<String>,
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self {
+            error,
+            method: String::new(),
+            host: String::new(),
+            path: String::new(),
+            request_id: String::new(),
+            resource: None,
+        }
+    }
+}
+
+impl ReadOptions {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            client_ip: config.client_ip,
+            trusted_peers: config.listen.trusted_peers.clone(),
+            identity_prefix: config.identity_headers.prefix.clone(),
+            body_limit: config.limits.body,
+        }
+    }
 }
 
 impl RequestError {
@@ -247,6 +279,7 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
         host,
         path,
         origin: headers.take("origin")?,
+        preflight: headers.values("access-control-request-method").next().is_some(),
         protocol_version: headers.take("mcp-protocol-version")?,
         mcp_method: headers.take("mcp-method")?,
         mcp_name: headers.take("mcp-name")?,

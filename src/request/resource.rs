@@ -75,6 +75,27 @@ pub fn metadata_for<'a>(
     }
 }
 
+/// The resource whose metadata lives at a path of a listener of our own, which is asked under
+/// whatever name leads to it: the one at that host, or the only one that the path fits.
+pub fn metadata_at<'a>(
+    resources: &'a [Arc<Resource>],
+    authority: &str,
+    path: &str,
+) -> Option<&'a Arc<Resource>> {
+    let inserted = path.strip_prefix(METADATA_PATH)?;
+    let is_root_of = |resource: &Resource| inserted.is_empty() && owners(resources, resource) == 1;
+    let mut fitting = resources
+        .iter()
+        .filter(|resource| inserted == below_root(&resource.path) || is_root_of(resource));
+    let at_host = fitting
+        .clone()
+        .find(|resource| resource.authority.eq_ignore_ascii_case(authority));
+    match (at_host, fitting.next(), fitting.next()) {
+        (Some(found), _, _) | (None, Some(found), None) => Some(found),
+        (None, _, _) => None,
+    }
+}
+
 fn named<'a>(
     resources: &'a [Arc<Resource>],
     name: &str,

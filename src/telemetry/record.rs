@@ -247,15 +247,18 @@ impl<'a> Context<'a> {
             .map(|(name, value)| {
                 let value = match value {
                     ArgumentValue::Empty => Argument::Null,
-                    ArgumentValue::Text(text) | ArgumentValue::Decimal(text) => {
+                    ArgumentValue::String(text) => Argument::Text(bounded(text)),
+                    ArgumentValue::Number { long: Some(long), .. } => Argument::Integer(*long),
+                    ArgumentValue::Number { decimal: Some(text), .. } => {
                         Argument::Text(bounded(text))
                     }
-                    ArgumentValue::Integer { long, .. } => Argument::Integer(*long),
+                    ArgumentValue::Number { .. } => Argument::Null,
                     ArgumentValue::Bool(value) => Argument::Bool(*value),
-                    ArgumentValue::Texts(texts) => {
+                    ArgumentValue::Strings(texts) => {
                         Argument::Texts(texts.iter().map(|text| bounded(text)).collect())
                     }
-                    ArgumentValue::Integers(values) => Argument::Integers(values),
+                    ArgumentValue::Longs(values) => Argument::Integers(values),
+                    ArgumentValue::EmptyArray => Argument::Integers(&[]),
                 };
                 (name.as_str(), value)
             })

@@ -71,7 +71,7 @@ async fn answer(
     let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Http, None, traceparent);
     let read = match read_body(body, authorizer.config().limits.body).await {
-        Ok(body) => forwarded::read(&head, body, authorizer.read_options()),
+        Ok(body) => forwarded::read(head, body, authorizer.read_options()),
         Err(what) => Err(Box::new(Refused::from(RequestError::Unreadable(what)))),
     };
     respond::http_response(authorizer.check(arrival, read).await)

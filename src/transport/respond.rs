@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Response;
 use http::StatusCode;
 use prost_types::Struct;
@@ -132,7 +131,7 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
 /// unset, `value` and not `raw_value`.
 fn header(key: String, value: String) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue { key, value, raw_value: Bytes::new().into() }),
+        header: Some(HeaderValue { key, value, raw_value: Vec::new() }),
         append: None,
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
     }
