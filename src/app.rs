@@ -44,7 +44,6 @@ use crate::transport::grpc::GrpcService;
 use crate::transport::http;
 use crate::transport::listener::ListenError;
 use crate::transport::listener::Listener;
-use crate::transport::listener::Shown;
 use crate::transport::public;
 
 /// How long a start waits for the first keys of every issuer before it is ready without them.
@@ -129,14 +128,20 @@ impl App {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (files, policies) = first_policies(&config, origin).map_err(StartError::Policies)?;
-        let names: Vec<Arc<str>> = config.resources.iter().map(|r| Arc::clone(&r.name)).collect();
+        let names: Vec<Arc<str>> = config
+            .resources
+            .iter()
+            .map(|r| Arc::clone(&r.name))
+            .collect();
         let metrics = Arc::new(Metrics::new(&names));
         metrics.policy_reload("ok");
         metrics.policy_generation(policies.generation());
         let (decision_log, log_writer) =
             DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
-        let snapshot =
-            Arc::new(SnapshotCell::new(Arc::new(policies), config.authenticators.len()));
+        let snapshot = Arc::new(SnapshotCell::new(
+            Arc::new(policies),
+            config.authenticators.len(),
+        ));
         let keys_changed = Arc::new(Notify::new());
         let key_sources = keys::start(&keys::Wiring {
             config: Arc::clone(&config),
@@ -211,7 +216,10 @@ impl App {
         self.shutdown.begin(self.config.listen.drain).await;
         while self.servers.join_next().await.is_some() {}
         let writer = self.decision_log;
-        if tokio::task::spawn_blocking(move || writer.finish()).await.is_err() {
+        if tokio::task::spawn_blocking(move || writer.finish())
+            .await
+            .is_err()
+        {
             tracing::error!("the decision log could not be finished");
         }
         tracing::info!("drained");
@@ -261,16 +269,27 @@ async fn listen(
     let addresses = Addresses {
         grpc: grpc_listener.address()?,
         http: http_listener.address()?,
-        public: public_listener.as_ref().map(Listener::address).transpose()?,
+        public: public_listener
+            .as_ref()
+            .map(Listener::address)
+            .transpose()?,
         admin: admin_listener.address()?,
     };
     announce(&addresses);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", ServingStatus::NotServing).await;
-    health.set_service_status(grpc::SERVICE, ServingStatus::NotServing).await;
+    health
+        .set_service_status("", ServingStatus::NotServing)
+        .await;
+    health
+        .set_service_status(grpc::SERVICE, ServingStatus::NotServing)
+        .await;
     let service = GrpcService::new(Arc::clone(authorizer), health_service)?;
     servers.spawn(grpc::serve(grpc_listener, service, shutdown.stop()));
-    servers.spawn(http::serve(http_listener, Arc::clone(authorizer), shutdown.stop()));
+    servers.spawn(http::serve(
+        http_listener,
+        Arc::clone(authorizer),
+        shutdown.stop(),
+    ));
     let metrics = Arc::clone(&status.metrics);
     let before_scrape = status.clone();
     let admin = Admin {
@@ -285,17 +304,22 @@ async fn listen(
     if let Some(listener) = public_listener {
         let readiness: watch::Receiver<bool> = shutdown.readiness();
         let authorizer = Arc::clone(authorizer);
-        servers.spawn(public::serve(listener, authorizer, readiness, shutdown.stop()));
+        servers.spawn(public::serve(
+            listener,
+            authorizer,
+            readiness,
+            shutdown.stop(),
+        ));
     }
     Ok((health, addresses))
 }
 
 fn announce(addresses: &Addresses) {
     tracing::info!(
-        grpc = %Shown(&addresses.grpc),
-        http = %Shown(&addresses.http),
-        admin = %Shown(&addresses.admin),
-        public = addresses.public.as_ref().map(|address| Shown(address).to_string()),
+        grpc = %addresses.grpc,
+        http = %addresses.http,
+        admin = %addresses.admin,
+        public = addresses.public.as_ref().map(|address| address.to_string()),
         "listening"
     );
 }

@@ -31,7 +31,6 @@ use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
-use crate::decision::scopes_for_stranger;
 use crate::identity::Identity;
 use crate::identity::cache::TokenCache;
 use crate::policy::PrincipalFacts;
@@ -108,7 +107,12 @@ impl Authorizer {
             .map(|resource| MetadataDocument::build(resource, &config.authenticators))
             .collect::<Result<_, _>>()?;
         let read_options = ReadOptions::of(config);
-        Ok(Self { documents, tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES), read_options, parts })
+        Ok(Self {
+            documents,
+            tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES),
+            read_options,
+            parts,
+        })
     }
 
     /// The configuration.
@@ -158,7 +162,9 @@ impl Authorizer {
     /// The metadata document that lives at this host and path, if any does.
     pub fn document(&self, host: &str, path: &str) -> Option<Bytes> {
         let found = resource::metadata_at(&self.parts.config.resources, host, path)?;
-        self.documents.get(self.index_of(found)?).map(|document| document.body.clone())
+        self.documents
+            .get(self.index_of(found)?)
+            .map(|document| document.body.clone())
     }
 
     fn load(&self) -> Guard<Arc<Snapshot>> {
@@ -189,7 +195,11 @@ impl Authorizer {
     }
 
     fn index_of(&self, resource: &Arc<Resource>) -> Option<usize> {
-        self.parts.config.resources.iter().position(|other| Arc::ptr_eq(other, resource))
+        self.parts
+            .config
+            .resources
+            .iter()
+            .position(|other| Arc::ptr_eq(other, resource))
     }
 
     fn locate(&self, incoming: &Incoming) -> Located<'_> {
@@ -221,7 +231,9 @@ impl Authorizer {
     ) -> Decision {
         let caller = match self.identify(pending, incoming, resource).await {
             Ok(caller) => caller,
-            Err(denial) => return Decision::Deny(self.invite(*denial, pending, incoming, resource)),
+            Err(denial) => {
+                return Decision::Deny(self.invite(*denial, pending, incoming, resource));
+            }
         };
         let snapshot = self.load();
         pending.identified(caller.identity.clone(), &snapshot);
@@ -250,7 +262,11 @@ impl Authorizer {
                 match message::read(head, &incoming.body, rules, &resource.name) {
                     Ok(message) => {
                         pending.message_id(message.id);
-                        (message.operations, message.arguments, message.protocol_version)
+                        (
+                            message.operations,
+                            message.arguments,
+                            message.protocol_version,
+                        )
                     }
                     Err(fault) => {
                         let denial = message_denial(&fault);
@@ -277,7 +293,10 @@ impl Authorizer {
             request_id: pending.request_id().to_owned(),
             arguments,
         };
-        Ok(AccessRequest { operations, context })
+        Ok(AccessRequest {
+            operations,
+            context,
+        })
     }
 
     /// Adds to a refused stranger's answer the scopes that the operation would need, where the
@@ -291,7 +310,10 @@ impl Authorizer {
     ) -> Denial {
         if let Ok(request) = self.understand(pending, incoming, resource) {
             if denial.reason() == Reason::MissingCredential {
-                denial.required_scopes = scopes_for_stranger(&request, &self.load().policies);
+                let first = &request.operations.first;
+                let snapshot = self.load();
+                denial.required_scopes =
+                    snapshot.policies.challenge_scopes(first, &request.context);
             }
             pending.asked(request);
         }

@@ -104,7 +104,12 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 struct ConfigFlag {
     /// The configuration file
-    #[arg(long, value_name = "FILE", env = "CEDARGATE_CONFIG", default_value = "cedargate.yaml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CEDARGATE_CONFIG",
+        default_value = "cedargate.yaml"
+    )]
     config: PathBuf,
 }
 

@@ -137,7 +137,11 @@ pub struct Denial {
 impl Denial {
     /// A refusal for `reason`; a refusal for [`Reason::Allowed`] is an internal error instead.
     pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        let reason = if reason == Reason::Allowed { Reason::InternalError } else { reason };
+        let reason = if reason == Reason::Allowed {
+            Reason::InternalError
+        } else {
+            reason
+        };
         Self {
             reason,
             message: message.into(),
@@ -170,7 +174,10 @@ pub fn decide(
     policies: &PolicySnapshot,
     tell_roles: bool,
 ) -> Decision {
-    let mut grant = Grant { policies: Vec::new(), failures: Vec::new() };
+    let mut grant = Grant {
+        policies: Vec::new(),
+        failures: Vec::new(),
+    };
     let operations = &request.operations;
     for operation in std::iter::once(&operations.first).chain(&operations.rest) {
         let evaluation = policies.evaluate(operation, &request.context, facts);
@@ -195,13 +202,6 @@ pub fn decide(
     Decision::Allow(grant)
 }
 
-/// What a stranger would need for this request: the scopes for the challenge, empty when they
-/// cannot be derived.
-pub fn scopes_for_stranger(request: &AccessRequest, policies: &PolicySnapshot) -> Vec<String> {
-    let operation = &request.operations.first;
-    policies.explain(operation, &request.context, &Identity::Anonymous).required_scopes
-}
-
 fn forbid_failed(evaluation: Evaluation) -> Denial {
     let mut forbidden_by: Vec<Arc<str>> = evaluation
         .errors
@@ -210,7 +210,11 @@ fn forbid_failed(evaluation: Evaluation) -> Denial {
         .map(|failure| Arc::clone(&failure.policy))
         .collect();
     forbidden_by.sort_unstable();
-    Denial { forbidden_by, failures: evaluation.errors, ..Denial::plain(Reason::PolicyError) }
+    Denial {
+        forbidden_by,
+        failures: evaluation.errors,
+        ..Denial::plain(Reason::PolicyError)
+    }
 }
 
 fn refused(
@@ -227,5 +231,8 @@ fn refused(
         Identity::Verified(_) => Reason::InsufficientScope,
     };
     let message = explanation.message(identity, tell_roles);
-    Denial { required_scopes: explanation.required_scopes, ..Denial::new(reason, message) }
+    Denial {
+        required_scopes: explanation.required_scopes,
+        ..Denial::new(reason, message)
+    }
 }

@@ -178,6 +178,11 @@ impl PolicySnapshot {
         }
     }
 
+    /// Whether this snapshot made the facts; those of another give right answers too, slowly.
+    pub fn made(&self, facts: &PrincipalFacts) -> bool {
+        self.engine.made(facts)
+    }
+
     /// What the policies say to one operation.
     pub fn evaluate(
         &self,

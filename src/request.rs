@@ -15,6 +15,7 @@ pub mod methods;
 pub mod path;
 pub mod resource;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -101,4 +102,23 @@ pub struct RequestContext {
     pub request_id: String,
     /// `params.arguments` of a tool or prompt call: the bytes of one strictly read JSON object.
     pub arguments: Option<Bytes>,
+}
+
+/// The Cedar entity, as policies write it: `Mcp::Tool::"weather/get_forecast"`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match &self.thing {
+            Thing::Server => ("Server", None),
+            Thing::Tool(name) => ("Tool", Some(&**name)),
+            Thing::Resource(uri) => ("Resource", Some(&**uri)),
+            Thing::Prompt(name) => ("Prompt", Some(&**name)),
+            Thing::Task(id) => ("Task", Some(&**id)),
+            Thing::Route(name) => ("Route", Some(&**name)),
+        };
+        write!(f, "Mcp::{kind}::\"{}", self.server.escape_debug())?;
+        match name {
+            Some(name) => write!(f, "/{}\"", name.escape_debug()),
+            None => f.write_str("\""),
+        }
+    }
 }

@@ -16,7 +16,10 @@ pub struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { ready: watch::Sender::new(false), stop: watch::Sender::new(false) }
+        Self {
+            ready: watch::Sender::new(false),
+            stop: watch::Sender::new(false),
+        }
     }
 }
 

@@ -22,7 +22,11 @@ pub struct Server(Child);
 
 impl Server {
     /// Starts `program` on the servers' core, and waits until it accepts at `address`.
-    pub fn start(program: &Path, arguments: &[&str], address: &str) -> Result<Self, Box<dyn Error>> {
+    pub fn start(
+        program: &Path,
+        arguments: &[&str],
+        address: &str,
+    ) -> Result<Self, Box<dyn Error>> {
         let child = Command::new("taskset")
             .args(["-c", SERVER_CORE])
             .arg(program)
@@ -36,14 +40,20 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Err(format!("`{}` did not listen at {address} within 10 s", program.display()).into())
+        Err(format!(
+            "`{}` did not listen at {address} within 10 s",
+            program.display()
+        )
+        .into())
     }
 
     /// Resident memory, in kibibytes (`VmRSS` of proc(5)).
     pub fn resident_kib(&self) -> Result<u64, Box<dyn Error>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?;
+        let number = line
+            .and_then(|line| line.split_whitespace().next())
+            .ok_or("no VmRSS")?;
         Ok(number.parse()?)
     }
 }
@@ -65,13 +75,18 @@ pub fn run(message: &Path, address: &str, seconds: u32) -> Result<f64, Box<dyn E
         .arg("-d")
         .arg(message)
         .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
-        .arg(format!("http://{address}/envoy.service.auth.v3.Authorization/Check"))
+        .arg(format!(
+            "http://{address}/envoy.service.auth.v3.Authorization/Check"
+        ))
         .output()
         .map_err(|error| format!("h2load cannot be run ({error}); it is in nghttp2-client"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let finished = text.lines().find(|line| line.starts_with("finished in"));
     let rate = finished
-        .and_then(|line| line.split(", ").find_map(|part| part.strip_suffix(" req/s")))
+        .and_then(|line| {
+            line.split(", ")
+                .find_map(|part| part.strip_suffix(" req/s"))
+        })
         .ok_or_else(|| format!("h2load said nothing of a rate:\n{text}"))?;
     let failed = text.lines().find(|line| line.starts_with("requests:"));
     if !failed.is_some_and(|line| line.contains(" 0 failed, 0 errored, 0 timeout")) {

@@ -55,7 +55,10 @@ impl Scene {
         let config = dir.join("cedargate.yaml");
         fs::write(&config, config_text(grpc))?;
         let token = token(&key)?;
-        Ok(Self { config, message: message(&token) })
+        Ok(Self {
+            config,
+            message: message(&token),
+        })
     }
 }
 
@@ -99,7 +102,9 @@ fn policy_text(count: usize) -> Result<String, std::fmt::Error> {
 }
 
 fn token(key: &EcdsaKeyPair) -> Result<String, Box<dyn Error>> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_secs();
     let header = json!({"typ": "at+jwt", "alg": "ES256", "kid": "bench"});
     let claims = json!({
         "iss": ISSUER, "sub": "alice", "client_id": "bench", "aud": RESOURCE,
@@ -148,7 +153,9 @@ fn message(token: &str) -> Vec<u8> {
         protocol: "HTTP/1.1".to_owned(),
         size: i64::try_from(body.len()).unwrap_or(-1),
         raw_body: body.as_slice().into(),
-        header_map: Some(HeaderMap { headers: headers.to_vec() }),
+        header_map: Some(HeaderMap {
+            headers: headers.to_vec(),
+        }),
         ..HttpRequest::default()
     };
     let request = CheckRequest {
@@ -159,7 +166,11 @@ fn message(token: &str) -> Vec<u8> {
     };
     let encoded = request.encode_to_vec();
     let mut message = vec![0];
-    message.extend(u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_be_bytes());
+    message.extend(
+        u32::try_from(encoded.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
+    );
     message.extend(encoded);
     message
 }

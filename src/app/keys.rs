@@ -48,9 +48,12 @@ pub(super) fn start(wiring: &Wiring) -> Result<Vec<Option<Arc<dyn KeySource>>>, 
                     metrics: Arc::clone(&wiring.metrics),
                 }),
             };
-            jwks::open(&authenticator.name, rules, surroundings).map(Some).map_err(|source| {
-                StartError::Keys { authenticator: Arc::clone(&authenticator.name), source }
-            })
+            jwks::open(&authenticator.name, rules, surroundings)
+                .map(Some)
+                .map_err(|source| StartError::Keys {
+                    authenticator: Arc::clone(&authenticator.name),
+                    source,
+                })
         })
         .collect()
 }
@@ -61,10 +64,14 @@ pub(super) async fn all_present(config: &Config, snapshot: &SnapshotCell, change
         // Registered before the look, so that no change falls in between.
         let notified = changed.notified();
         let current = snapshot.load();
-        let missing = config.authenticators.iter().zip(&current.keys).any(|(one, keys)| {
-            matches!(one.kind, AuthenticatorKind::Jwt(_))
-                && keys.as_ref().is_none_or(|keys| keys.is_empty())
-        });
+        let missing = config
+            .authenticators
+            .iter()
+            .zip(&current.keys)
+            .any(|(one, keys)| {
+                matches!(one.kind, AuthenticatorKind::Jwt(_))
+                    && keys.as_ref().is_none_or(|keys| keys.is_empty())
+            });
         drop(current);
         if !missing {
             return;
@@ -81,6 +88,7 @@ struct Counting {
 
 impl KeyObserver for Counting {
     fn refreshed(&self, _authenticator: &str, outcome: RefreshOutcome) {
-        self.metrics.jwks_refresh(&self.authenticator, outcome.label());
+        self.metrics
+            .jwks_refresh(&self.authenticator, outcome.label());
     }
 }

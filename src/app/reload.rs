@@ -13,8 +13,8 @@ use crate::fault::Fault;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::source::Clock;
-use crate::source::policy_files::Poll;
 use crate::source::policy_files::PolicyWatcher;
+use crate::source::policy_files::Poll;
 use crate::telemetry::metrics::Metrics;
 
 /// What became of the last reload.
@@ -34,11 +34,18 @@ pub(super) struct Reloads(Mutex<LastReload>);
 
 impl Reloads {
     pub(super) fn new(digest: &str, at_ms: i64) -> Self {
-        Self(Mutex::new(LastReload { at_ms, digest: digest.to_owned(), faults: Vec::new() }))
+        Self(Mutex::new(LastReload {
+            at_ms,
+            digest: digest.to_owned(),
+            faults: Vec::new(),
+        }))
     }
 
     pub(super) fn last(&self) -> LastReload {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
@@ -104,7 +111,8 @@ impl Watch {
                 for warning in policies.warnings() {
                     tracing::warn!(%warning, "a policy is probably not meant so");
                 }
-                self.reloads.note(self.clock.now_ms(), Some(policies.digest()), &[]);
+                self.reloads
+                    .note(self.clock.now_ms(), Some(policies.digest()), &[]);
                 self.metrics.policy_reload("ok");
                 self.metrics.policy_generation(generation);
                 let count = policies.policy_count();

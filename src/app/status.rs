@@ -92,7 +92,10 @@ impl StatusSource {
                 .config
                 .resources
                 .iter()
-                .map(|resource| ResourceStatus { name: &resource.name, url: &resource.url })
+                .map(|resource| ResourceStatus {
+                    name: &resource.name,
+                    url: &resource.url,
+                })
                 .collect(),
         };
         serde_json::to_vec_pretty(&document).unwrap_or_default()

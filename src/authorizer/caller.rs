@@ -47,16 +47,17 @@ pub(super) struct Caller {
 
 impl Caller {
     /// The policy layer's view of the caller, made once per token and set of policies.
-    pub(super) fn facts(&self, policies: &PolicySnapshot) -> Arc<PrincipalFacts> {
-        let Some(token) = &self.token else { return policies.stranger() };
-        let made = token.facts.load();
-        if let Some(facts) = made.as_ref()
+    pub(super) fn facts(&self, policies: &PolicySnapshot) -> PrincipalFacts {
+        let Some(token) = &self.token else {
+            return policies.facts(&self.identity);
+        };
+        if let Some(facts) = token.facts.load().as_deref()
             && policies.made(facts)
         {
-            return Arc::clone(facts);
+            return facts.clone();
         }
-        let facts = Arc::new(policies.facts(&self.identity));
-        token.facts.store(Some(Arc::clone(&facts)));
+        let facts = policies.facts(&self.identity);
+        token.facts.store(Some(Arc::new(facts.clone())));
         facts
     }
 }
@@ -73,18 +74,27 @@ impl Authorizer {
             Ok(Credential::Bearer(token)) => {
                 let token = self.bearer(pending, token, resource).await?;
                 let identity = Identity::Verified(Arc::clone(&token.token.principal));
-                Ok(Caller { identity, token: Some(token) })
+                Ok(Caller {
+                    identity,
+                    token: Some(token),
+                })
             }
-            Err(fault) => Err(Box::new(Denial::new(Reason::InvalidCredential, fault.to_string()))),
+            Err(fault) => Err(Box::new(Denial::new(
+                Reason::InvalidCredential,
+                fault.to_string(),
+            ))),
         }
     }
 
     fn stranger(&self, resource: &Resource) -> Result<Caller, Box<Denial>> {
-        let accepted = self.accepted(resource).any(|(_, authenticator)| {
-            matches!(authenticator.kind, AuthenticatorKind::Anonymous)
-        });
+        let accepted = self
+            .accepted(resource)
+            .any(|(_, authenticator)| matches!(authenticator.kind, AuthenticatorKind::Anonymous));
         if accepted {
-            return Ok(Caller { identity: Identity::Anonymous, token: None });
+            return Ok(Caller {
+                identity: Identity::Anonymous,
+                token: None,
+            });
         }
         Err(Box::new(Denial::plain(Reason::MissingCredential)))
     }
@@ -95,7 +105,10 @@ impl Authorizer {
         resource: &'a Resource,
     ) -> impl Iterator<Item = (usize, &'a Arc<Authenticator>)> {
         let all = &self.config().authenticators;
-        resource.authenticators.iter().filter_map(|index| all.get(*index).map(|a| (*index, a)))
+        resource
+            .authenticators
+            .iter()
+            .filter_map(|index| all.get(*index).map(|a| (*index, a)))
     }
 
     async fn bearer(
@@ -117,7 +130,9 @@ impl Authorizer {
         let (index, name, rules) = self.chosen(resource, &unverified)?;
         let trusted = Trusted { index, name, rules };
         let verified = self.verify(pending, &unverified, &trusted).await;
-        let outcome = verified.as_ref().map_or_else(|denial| denial.reason().as_str(), |_| "ok");
+        let outcome = verified
+            .as_ref()
+            .map_or_else(|denial| denial.reason().as_str(), |_| "ok");
         self.parts.metrics.verify(name, outcome);
         let verified = verified?;
         verified
@@ -140,10 +155,18 @@ impl Authorizer {
         let mut outcome = CacheOutcome::Miss;
         let found = self.tokens.get(key, |token| {
             let all = &self.config().authenticators;
-            let index = all.iter().position(|a| a.name == token.principal.authenticator);
-            let keys = index.and_then(|index| snapshot.keys.get(index)).and_then(Option::as_ref);
+            let index = all
+                .iter()
+                .position(|a| a.name == token.principal.authenticator);
+            let keys = index
+                .and_then(|index| snapshot.keys.get(index))
+                .and_then(Option::as_ref);
             let current = keys.is_some_and(|keys| token.key_is_current(keys));
-            outcome = if current { CacheOutcome::Hit } else { CacheOutcome::Stale };
+            outcome = if current {
+                CacheOutcome::Hit
+            } else {
+                CacheOutcome::Stale
+            };
             current
         });
         metrics.token_cache(outcome);
@@ -153,8 +176,12 @@ impl Authorizer {
             .accepted(resource)
             .find(|(_, authenticator)| authenticator.name == token.principal.authenticator)
             .and_then(|(_, authenticator)| jwt_rules(authenticator));
-        let Some(rules) = rules else { return Err(refused(TokenFault::UnknownIssuer.public())) };
-        token.admits(rules, &resource.audiences, now_s).map_err(|fault| refused(fault.public()))?;
+        let Some(rules) = rules else {
+            return Err(refused(TokenFault::UnknownIssuer.public()));
+        };
+        token
+            .admits(rules, &resource.audiences, now_s)
+            .map_err(|fault| refused(fault.public()))?;
         Ok(Some(found))
     }
 
@@ -186,11 +213,18 @@ impl Authorizer {
             Attempt::Refused(text) => return Err(refused(text)),
             Attempt::Keys(fault) => fault,
         };
-        let Some(source) = self.parts.key_sources.get(trusted.index).and_then(Option::as_ref)
+        let Some(source) = self
+            .parts
+            .key_sources
+            .get(trusted.index)
+            .and_then(Option::as_ref)
         else {
             return Err(fault.denial(false));
         };
-        let left = pending.left(&*self.parts.clock).saturating_sub(RESERVE).min(KEY_WAIT);
+        let left = pending
+            .left(&*self.parts.clock)
+            .saturating_sub(RESERVE)
+            .min(KEY_WAIT);
         match source.refresh(left).await {
             Refresh::Fetched => match attempt(&self.load(), token, trusted, pending.now_ms()) {
                 Attempt::Verified(verified) => Ok(*verified),
@@ -246,7 +280,13 @@ fn attempt(
     let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
         return Attempt::Keys(KeyFault::None);
     };
-    match verifier::verify(token, keys, trusted.rules, trusted.name, now_ms.div_euclid(1000)) {
+    match verifier::verify(
+        token,
+        keys,
+        trusted.rules,
+        trusted.name,
+        now_ms.div_euclid(1000),
+    ) {
         Ok(verified) => Attempt::Verified(Box::new(verified)),
         Err(VerifyError::UnknownKey) => Attempt::Keys(KeyFault::Unknown),
         Err(VerifyError::BadSignature) => Attempt::Keys(KeyFault::Mismatch),
@@ -269,6 +309,7 @@ fn refused(text: &'static str) -> Box<Denial> {
 }
 
 fn unavailable() -> Box<Denial> {
-    let retry_after = Some(RETRY_AFTER);
-    Box::new(Denial { retry_after, ..Denial::plain(Reason::IssuerUnavailable) })
+    let mut denial = Denial::plain(Reason::IssuerUnavailable);
+    denial.retry_after = Some(RETRY_AFTER);
+    Box::new(denial)
 }

@@ -7,7 +7,10 @@ pub fn decision_id(now_ms: i64) -> String {
     let mut random = [0; 10];
     fastrand::fill(&mut random);
     let millis = u64::try_from(now_ms).unwrap_or(0);
-    Builder::from_unix_timestamp_millis(millis, &random).into_uuid().simple().to_string()
+    Builder::from_unix_timestamp_millis(millis, &random)
+        .into_uuid()
+        .simple()
+        .to_string()
 }
 
 /// The trace id of a `traceparent` header (W3C Trace Context, section 3.2.2), or empty.
@@ -25,7 +28,11 @@ pub fn trace_id(traceparent: Option<&str>) -> &str {
     let well_formed = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
     let extra = version == "00" && parts.next().is_some();
     let void = trace.bytes().all(|b| b == b'0') || version == "ff";
-    if well_formed && !extra && !void { trace } else { "" }
+    if well_formed && !extra && !void {
+        trace
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -45,8 +52,13 @@ mod tests {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         let good = format!("00-{id}-00f067aa0ba902b7-01");
         assert_eq!(trace_id(Some(&good)), id);
-        for bad in ["", "00", "00-zz-00f067aa0ba902b7-01", &format!("{good}-x"), &good.to_uppercase()]
-        {
+        for bad in [
+            "",
+            "00",
+            "00-zz-00f067aa0ba902b7-01",
+            &format!("{good}-x"),
+            &good.to_uppercase(),
+        ] {
             assert_eq!(trace_id(Some(bad)), "", "{bad}");
         }
     }

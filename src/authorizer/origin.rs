@@ -21,7 +21,9 @@ pub(super) fn judge(kind: &ResourceKind, incoming: &Incoming) -> Verdict {
         ResourceKind::Mcp(rules) => rules,
         ResourceKind::Http { .. } => return Verdict::Pass,
     };
-    let Some(origin) = &incoming.head.origin else { return Verdict::Pass };
+    let Some(origin) = &incoming.head.origin else {
+        return Verdict::Pass;
+    };
     if !rules.allowed_origins.contains(origin) {
         return Verdict::Foreign;
     }

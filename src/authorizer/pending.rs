@@ -78,8 +78,15 @@ impl Pending {
 
     /// The client's request id, or the decision's where it sent none.
     pub(super) fn request_id(&self) -> &str {
-        let sent = self.incoming.as_ref().map_or("", |incoming| incoming.head.request_id.as_str());
-        if sent.is_empty() { &self.decision_id } else { sent }
+        let sent = self
+            .incoming
+            .as_ref()
+            .map_or("", |incoming| incoming.head.request_id.as_str());
+        if sent.is_empty() {
+            &self.decision_id
+        } else {
+            sent
+        }
     }
 
     pub(super) fn saw(&mut self, incoming: &Arc<Incoming>) {
@@ -107,9 +114,10 @@ impl Pending {
     /// Ends a check whose request could not be read.
     pub(super) fn refuse_unread(mut self, refused: Refused) -> Outcome {
         let credential_fault = refused.error.is_credential_fault();
-        let denial = Denial::new(Reason::MalformedRequest, refused.error.to_string());
+        let mut denial = Denial::new(Reason::MalformedRequest, refused.error.to_string());
+        denial.credential_fault = credential_fault;
         self.unread = Some(refused);
-        self.settle(Decision::Deny(Denial { credential_fault, ..denial }))
+        self.settle(Decision::Deny(denial))
     }
 
     /// Ends a check with a public document; it decides nothing and is not recorded as a decision.
@@ -139,8 +147,10 @@ impl Pending {
         match decision {
             Decision::Allow(grant) => {
                 let headers = &self.authorizer.config().identity_headers;
-                let spoofed =
-                    self.incoming.as_ref().map_or(&[][..], |incoming| &incoming.head.remove);
+                let spoofed = self
+                    .incoming
+                    .as_ref()
+                    .map_or(&[][..], |incoming| &incoming.head.remove);
                 let identity = self.identity.as_ref().unwrap_or(&Identity::Anonymous);
                 let obligations = obligations(identity, headers, spoofed);
                 self.outcome(Answer::Allow(obligations), grant.policies)
@@ -166,7 +176,12 @@ impl Pending {
             }
             ResourceKind::Http { .. } => None,
         });
-        Refusal { denial, challenge, rpc_id: self.rpc_id.take(), allow_origin }
+        Refusal {
+            denial,
+            challenge,
+            rpc_id: self.rpc_id.take(),
+            allow_origin,
+        }
     }
 
     fn outcome(&mut self, answer: Answer, policies: Vec<Arc<str>>) -> Outcome {
@@ -177,18 +192,29 @@ impl Pending {
         Outcome {
             decision_id: std::mem::take(&mut self.decision_id),
             answer,
-            notes: Notes { subject, policies, generation: self.policy_generation },
+            notes: Notes {
+                subject,
+                policies,
+                generation: self.policy_generation,
+            },
         }
     }
 
     fn only_timed(&mut self) {
         self.recorded = true;
         let seconds = self.elapsed().as_secs_f64();
-        self.authorizer.parts.metrics.duration(self.arrival.transport, seconds);
+        self.authorizer
+            .parts
+            .metrics
+            .duration(self.arrival.transport, seconds);
     }
 
     fn elapsed(&self) -> Duration {
-        self.authorizer.parts.clock.monotonic().saturating_sub(self.arrival.started)
+        self.authorizer
+            .parts
+            .clock
+            .monotonic()
+            .saturating_sub(self.arrival.started)
     }
 
     fn record(&mut self, decision: &Decision) {
@@ -197,7 +223,9 @@ impl Pending {
         let elapsed = self.elapsed();
         let index = self.resource.as_ref().map(|(index, _)| *index);
         let reason = decision.reason();
-        parts.metrics.check(self.arrival.transport, index, reason, elapsed.as_secs_f64());
+        parts
+            .metrics
+            .check(self.arrival.transport, index, reason, elapsed.as_secs_f64());
         let failures = match decision {
             Decision::Allow(grant) => &grant.failures,
             Decision::Deny(denial) => &denial.failures,
@@ -214,7 +242,10 @@ impl Pending {
             decision_id: &self.decision_id,
             decision,
             transport: self.arrival.transport.as_str(),
-            resource: self.resource.as_ref().map_or("", |(_, resource)| &resource.name),
+            resource: self
+                .resource
+                .as_ref()
+                .map_or("", |(_, resource)| &resource.name),
             request: self.request.as_ref(),
             http: self.http_facts(),
             identity: self.identity.as_ref(),
@@ -232,8 +263,13 @@ impl Pending {
     /// The arguments that the configuration names, and no others.
     fn recorded_arguments(&self) -> Vec<(String, ArgumentValue)> {
         let names = &self.authorizer.config().decision_log.arguments;
-        let sent = self.request.as_ref().and_then(|request| request.context.arguments.as_ref());
-        let (false, Some(sent)) = (names.is_empty(), sent) else { return Vec::new() };
+        let sent = self
+            .request
+            .as_ref()
+            .and_then(|request| request.context.arguments.as_ref());
+        let (false, Some(sent)) = (names.is_empty(), sent) else {
+            return Vec::new();
+        };
         let mut read = arguments::parse(sent).unwrap_or_default();
         read.retain(|(name, _)| names.contains(name));
         read
@@ -286,6 +322,15 @@ impl Drop for Pending {
 pub(super) fn after_panic(decision_id: String) -> Outcome {
     tracing::error!(decision_id, "a check panicked");
     let denial = Denial::plain(Reason::InternalError);
-    let refusal = Refusal { denial, challenge: None, rpc_id: None, allow_origin: None };
-    Outcome { decision_id, answer: Answer::Deny(Box::new(refusal)), notes: Notes::default() }
+    let refusal = Refusal {
+        denial,
+        challenge: None,
+        rpc_id: None,
+        allow_origin: None,
+    };
+    Outcome {
+        decision_id,
+        answer: Answer::Deny(Box::new(refusal)),
+        notes: Notes::default(),
+    }
 }

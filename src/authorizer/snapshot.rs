@@ -33,8 +33,15 @@ impl SnapshotCell {
     /// Starts with these policies and no keys.
     pub fn new(policies: Arc<PolicySnapshot>, authenticators: usize) -> Self {
         let keys = vec![None; authenticators];
-        let first = Snapshot { policies, keys, key_generation: 0 };
-        Self { current: ArcSwap::from_pointee(first), writing: Mutex::new(()) }
+        let first = Snapshot {
+            policies,
+            keys,
+            key_generation: 0,
+        };
+        Self {
+            current: ArcSwap::from_pointee(first),
+            writing: Mutex::new(()),
+        }
     }
 
     /// What holds now.

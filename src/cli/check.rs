@@ -16,7 +16,6 @@ use crate::decision::Decision;
 use crate::decision::decide;
 use crate::fault::Fault;
 use crate::policy::PolicySnapshot;
-use crate::policy::target_uid;
 use crate::source::policy_files;
 
 /// Decide one request offline, and explain the decision
@@ -57,7 +56,7 @@ impl Check {
                 return Exit::Invalid;
             }
         };
-        let policies = match self.policies() {
+        let policies = match policies(&self.file) {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };
@@ -68,18 +67,22 @@ impl Check {
             &policies,
             true,
         );
-        let text = if self.json { as_json(&case, &decision) } else { in_words(&case, &decision, &policies) };
+        let text = if self.json {
+            as_json(&case, &decision)
+        } else {
+            in_words(&case, &decision, &policies)
+        };
         match (output.data(&text), &decision) {
             (Exit::Done, Decision::Deny(_)) => Exit::Denied,
             (exit, _) => exit,
         }
     }
+}
 
-    fn policies(&self) -> Result<PolicySnapshot, Vec<Fault>> {
-        let config = config::load(&self.file.config)?.config;
-        let files = policy_files::read_dir(&config.policies.dir)?;
-        PolicySnapshot::compile(&files, &config.resources, 1)
-    }
+fn policies(file: &ConfigFlag) -> Result<PolicySnapshot, Vec<Fault>> {
+    let config = config::load(&file.config)?.config;
+    let files = policy_files::read_dir(&config.policies.dir)?;
+    PolicySnapshot::compile(&files, &config.resources, 1)
 }
 
 fn as_json(case: &Case, decision: &Decision) -> String {
@@ -88,7 +91,7 @@ fn as_json(case: &Case, decision: &Decision) -> String {
         "decision": if matches!(decision, Decision::Allow(_)) { "allow" } else { "deny" },
         "reason": decision.reason().as_str(),
         "action": operation.action.as_str(),
-        "target": target_uid(&operation.target),
+        "target": operation.target.to_string(),
     });
     let facts = match decision {
         Decision::Allow(grant) => json!({"policies": strings(&grant.policies)}),
@@ -124,13 +127,16 @@ fn in_words(case: &Case, decision: &Decision, policies: &PolicySnapshot) -> Stri
         }
     };
     lines.push(format!("  action  {}", operation.action.as_str()));
-    lines.push(format!("  target  {}", target_uid(&operation.target)));
+    lines.push(format!("  target  {}", operation.target));
     for id in determining {
         lines.push(format!("  policy  {id}{}", place(policies, id)));
     }
     for failure in failures {
         let place = place(policies, &failure.policy);
-        lines.push(format!("  failed  {}{place}: {}", failure.policy, failure.message));
+        lines.push(format!(
+            "  failed  {}{place}: {}",
+            failure.policy, failure.message
+        ));
     }
     lines.join("\n")
 }

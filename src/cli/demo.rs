@@ -23,7 +23,6 @@ use crate::shutdown;
 use crate::source::Clock;
 use crate::source::clock::SystemClock;
 use crate::telemetry::logging;
-use crate::transport::listener::Shown;
 
 /// Show an allow, a 401 and a 403 on this machine, with nothing else installed
 ///
@@ -42,7 +41,10 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self, output: Output) -> Exit {
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime,
             Err(error) => return output.failure(&error),
         };
@@ -59,7 +61,10 @@ impl Demo {
         let issuer_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let issuer = Issuer::new(&format!("http://{}", issuer_listener.local_addr()?))?;
         let text = configuration(&issuer.url, &resource, self.grpc_port);
-        let source = Source { name: "demo.yaml".into(), text: text.into() };
+        let source = Source {
+            name: "demo.yaml".into(),
+            text: text.into(),
+        };
         let config = match config::parse(&source, Path::new("."), &|_: &str| None) {
             Ok(loaded) => loaded.config,
             Err(faults) => return Ok(output.faults(&faults)),
@@ -116,8 +121,13 @@ struct Instructions<'a> {
 }
 
 fn instructions(with: &Instructions<'_>) -> String {
-    let Instructions { mcp, grpc, admin, issuer, viewer } = with;
-    let (grpc, admin) = (Shown(grpc), Shown(admin));
+    let Instructions {
+        mcp,
+        grpc,
+        admin,
+        issuer,
+        viewer,
+    } = with;
     let bearer = format!(" -H 'authorization: Bearer {viewer}'");
     let allow = curl(*mcp, &bearer, "get_forecast", r#"{"city":"Berne"}"#);
     let stranger = curl(*mcp, "", "get_forecast", r#"{"city":"Berne"}"#);
@@ -151,4 +161,3 @@ fn curl(mcp: SocketAddr, authorization: &str, tool: &str, arguments: &str) -> St
          \"params\":{{\"name\":\"{tool}\",\"arguments\":{arguments}}}}}'"
     )
 }
-

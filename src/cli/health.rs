@@ -19,7 +19,6 @@ use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::config;
 use crate::config::Address;
-use crate::transport::listener::Shown;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,16 +38,19 @@ pub(super) struct Health {
 impl Health {
     pub(super) fn run(self, output: Output) -> Exit {
         let address = match &self.address {
-            Some(text) => match config::parse_address(text) {
-                Ok(address) => address,
-                Err(error) => return output.failure(&error),
+            Some(text) => match Address::read(text) {
+                Some(address) => address,
+                None => return output.failure(&HealthError::Address(text.clone())),
             },
             None => match config::load(&self.file.config) {
                 Ok(loaded) => loaded.config.listen.admin,
                 Err(faults) => return output.faults(&faults),
             },
         };
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let runtime = match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime,
             Err(error) => return output.failure(&error),
         };
@@ -56,14 +58,15 @@ impl Health {
         match asked {
             Ok(Ok(StatusCode::OK)) => output.data("ready"),
             Ok(Ok(_)) => output.failure(&HealthError::NotReady),
-            Ok(Err(error)) => output.failure(&HealthError::NoAnswer(Shown(&address).to_string(), error)),
-            Err(_elapsed) => output.failure(&HealthError::Slow(Shown(&address).to_string())),
+            Ok(Err(error)) => output.failure(&HealthError::NoAnswer(address.to_string(), error)),
+            Err(_elapsed) => output.failure(&HealthError::Slow(address.to_string())),
         }
     }
 }
 
 #[derive(Debug)]
 enum HealthError {
+    Address(String),
     NotReady,
     NoAnswer(String, Box<dyn Error + Send + Sync>),
     Slow(String),
@@ -72,8 +75,16 @@ enum HealthError {
 impl fmt::Display for HealthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Address(text) => {
+                write!(
+                    f,
+                    "`{text}` is neither an IP address and a port nor `unix:/path`"
+                )
+            }
             Self::NotReady => write!(f, "not ready"),
-            Self::NoAnswer(address, _) => write!(f, "no answer from the admin listener at `{address}`"),
+            Self::NoAnswer(address, _) => {
+                write!(f, "no answer from the admin listener at `{address}`")
+            }
             Self::Slow(address) => write!(f, "no answer from `{address}` within 2 s"),
         }
     }
@@ -83,7 +94,7 @@ impl Error for HealthError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoAnswer(_, error) => Some(&**error),
-            Self::NotReady | Self::Slow(_) => None,
+            Self::Address(_) | Self::NotReady | Self::Slow(_) => None,
         }
     }
 }
@@ -101,7 +112,9 @@ where
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get("/readyz").header("host", "localhost").body(Empty::<Bytes>::new());
+    let request = Request::get("/readyz")
+        .header("host", "localhost")
+        .body(Empty::<Bytes>::new());
     let request = request.map_err(io::Error::other)?;
     Ok(sender.send_request(request).await?.status())
 }

@@ -16,11 +16,17 @@ pub(super) struct Output {
 }
 
 impl Output {
-    #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a setting of the terminal")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "NO_COLOR is a setting of the terminal"
+    )]
     pub(super) fn new(json: bool) -> Self {
         let plain = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty())
             || std::env::var("TERM").is_ok_and(|value| value == "dumb");
-        Self { json, colour: !plain && io::stderr().is_terminal() }
+        Self {
+            json,
+            colour: !plain && io::stderr().is_terminal(),
+        }
     }
 
     /// Prints the result of a command. A reader that has gone is no failure.

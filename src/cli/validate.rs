@@ -27,12 +27,18 @@ impl Validate {
                     1 => "1 policy".to_owned(),
                     many => format!("{many} policies"),
                 };
-                output.data(&format!("{}: valid, {policies}", self.file.config.display()))
+                output.data(&format!(
+                    "{}: valid, {policies}",
+                    self.file.config.display()
+                ))
             }
             Err(faults) => {
                 let exit = output.faults(&faults);
                 let errors = faults.len();
-                output.note(&format!("{errors} fault{} found", if errors == 1 { "" } else { "s" }));
+                output.note(&format!(
+                    "{errors} fault{} found",
+                    if errors == 1 { "" } else { "s" }
+                ));
                 exit
             }
         }
@@ -50,5 +56,8 @@ fn validate(path: &Path) -> Result<Valid, Vec<Fault>> {
     let files = policy_files::read_dir(&loaded.config.policies.dir)?;
     let snapshot = PolicySnapshot::compile(&files, &loaded.config.resources, 1)?;
     warnings.extend(snapshot.warnings().iter().cloned());
-    Ok(Valid { policies: snapshot.policy_count(), warnings })
+    Ok(Valid {
+        policies: snapshot.policy_count(),
+        warnings,
+    })
 }

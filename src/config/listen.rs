@@ -79,6 +79,19 @@ impl Default for Listen {
 }
 
 /// `host:port` or `unix:/path`, as it is written.
+impl Address {
+    /// Reads `host:port`, with an IP address, or `unix:/path`; absent when the text is neither.
+    pub fn read(text: &str) -> Option<Self> {
+        match text.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') && path.len() <= UNIX_PATH => {
+                Some(Self::Unix(PathBuf::from(path)))
+            }
+            Some(_) => None,
+            None => text.parse().ok().map(Self::Tcp),
+        }
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -169,17 +182,14 @@ pub(super) fn read_client_ip(node: &Node, faults: &mut Faults<'_>) -> ClientIp {
 
 fn read_address(node: &Node, faults: &mut Faults<'_>) -> Option<Address> {
     let text = scalar::filled(node, faults)?;
-    if let Some(path) = text.strip_prefix("unix:") {
-        if !path.starts_with('/') || path.len() > UNIX_PATH {
-            let help = format!("`unix:` and an absolute path of at most {UNIX_PATH} bytes");
-            let message = format!("{} is not an address", shown(node, text));
-            faults.error_help(&node.place, message, help);
-            return None;
-        }
-        return Some(Address::Unix(PathBuf::from(path)));
+    if let Some(address) = Address::read(text) {
+        return Some(address);
     }
-    if let Ok(address) = text.parse() {
-        return Some(Address::Tcp(address));
+    if text.starts_with("unix:") {
+        let help = format!("`unix:` and an absolute path of at most {UNIX_PATH} bytes");
+        let message = format!("{} is not an address", shown(node, text));
+        faults.error_help(&node.place, message, help);
+        return None;
     }
     let port = text
         .rsplit_once(':')

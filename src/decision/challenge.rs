@@ -42,14 +42,20 @@ pub fn line(denial: &Denial, metadata: Option<&str>, fallback_scopes: &[String])
 /// `name="value"`, or nothing when the value cannot stand in a quoted string as it is: clients read
 /// it without undoing escapes, and some look for parameters inside it.
 fn quoted(name: &str, value: &str) -> Option<String> {
-    let plain = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\'));
+    let plain = value
+        .bytes()
+        .all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\'));
     let confusing = name == "error_description" && value.contains('=');
     (plain && !confusing && !value.is_empty()).then(|| format!("{name}=\"{value}\""))
 }
 
 /// `scope="..."` with the values that are scope tokens (RFC 6749, section 3.3).
 fn scope(scopes: &[String]) -> Option<String> {
-    let tokens: Vec<&str> = scopes.iter().map(String::as_str).filter(|s| is_scope_token(s)).collect();
+    let tokens: Vec<&str> = scopes
+        .iter()
+        .map(String::as_str)
+        .filter(|s| is_scope_token(s))
+        .collect();
     (!tokens.is_empty()).then(|| format!("scope=\"{}\"", tokens.join(" ")))
 }
 
@@ -67,12 +73,19 @@ mod tests {
 
     fn denial(reason: Reason, scopes: &[&str]) -> Denial {
         let required_scopes = scopes.iter().map(ToString::to_string).collect();
-        Denial { required_scopes, ..Denial::plain(reason) }
+        Denial {
+            required_scopes,
+            ..Denial::plain(reason)
+        }
     }
 
     #[test]
     fn a_stranger_is_told_where_to_go_and_no_error() {
-        let line = line(&denial(Reason::MissingCredential, &["a:read"]), METADATA, &[]);
+        let line = line(
+            &denial(Reason::MissingCredential, &["a:read"]),
+            METADATA,
+            &[],
+        );
         assert_eq!(
             line.as_deref(),
             Some(
@@ -84,13 +97,21 @@ mod tests {
 
     #[test]
     fn the_supported_scopes_stand_in_when_none_is_derived() {
-        let line = line(&denial(Reason::MissingCredential, &[]), None, &["x".to_owned()]);
+        let line = line(
+            &denial(Reason::MissingCredential, &[]),
+            None,
+            &["x".to_owned()],
+        );
         assert_eq!(line.as_deref(), Some("Bearer scope=\"x\""));
     }
 
     #[test]
     fn all_scopes_of_the_operation_stand_in_one_challenge() {
-        let line = line(&denial(Reason::InsufficientScope, &["a", "b"]), METADATA, &[]);
+        let line = line(
+            &denial(Reason::InsufficientScope, &["a", "b"]),
+            METADATA,
+            &[],
+        );
         assert!(line.is_some_and(|l| l.starts_with(
             "Bearer error=\"insufficient_scope\", scope=\"a b\", resource_metadata="
         )));
@@ -104,16 +125,33 @@ mod tests {
             Some("Bearer error=\"insufficient_scope\", scope=\"ok\"")
         );
         let sly = Denial::new(Reason::InvalidCredential, "x scope=\"all\"");
-        assert_eq!(line(&sly, None, &[]).as_deref(), Some("Bearer error=\"invalid_token\""));
+        assert_eq!(
+            line(&sly, None, &[]).as_deref(),
+            Some("Bearer error=\"invalid_token\"")
+        );
     }
 
     #[test]
     fn no_challenge_where_no_token_would_help() {
-        for reason in [Reason::NotPermitted, Reason::PolicyError, Reason::IssuerUnavailable] {
-            assert_eq!(line(&denial(reason, &["a"]), METADATA, &[]), None, "{reason:?}");
+        for reason in [
+            Reason::NotPermitted,
+            Reason::PolicyError,
+            Reason::IssuerUnavailable,
+        ] {
+            assert_eq!(
+                line(&denial(reason, &["a"]), METADATA, &[]),
+                None,
+                "{reason:?}"
+            );
         }
-        assert_eq!(line(&denial(Reason::MalformedRequest, &[]), METADATA, &[]), None);
-        let twice = Denial { credential_fault: true, ..denial(Reason::MalformedRequest, &[]) };
+        assert_eq!(
+            line(&denial(Reason::MalformedRequest, &[]), METADATA, &[]),
+            None
+        );
+        let twice = Denial {
+            credential_fault: true,
+            ..denial(Reason::MalformedRequest, &[])
+        };
         assert!(line(&twice, None, &[]).is_some_and(|l| l.contains("invalid_request")));
     }
 }

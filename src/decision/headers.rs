@@ -30,10 +30,16 @@ pub fn obligations(
             Identity::Anonymous => String::new(),
             Identity::Verified(principal) => value(principal, *field),
         };
-        out.push(Obligation::Set(format!("{}{}", headers.prefix, field_name(*field)), value));
+        out.push(Obligation::Set(
+            format!("{}{}", headers.prefix, field_name(*field)),
+            value,
+        ));
     }
     let set = out.len();
-    for name in CREDENTIAL_HEADERS.into_iter().chain(spoofed.iter().map(String::as_str)) {
+    for name in CREDENTIAL_HEADERS
+        .into_iter()
+        .chain(spoofed.iter().map(String::as_str))
+    {
         let is_ours = out
             .iter()
             .take(set)
@@ -100,8 +106,9 @@ fn push_item(out: &mut String, value: &str) {
         if matches!(byte, 0x20..=0x7e) && !matches!(byte, b',' | b'%') && !blank_at_end {
             out.push(char::from(byte));
         } else {
-            const HEX: [char; 16] =
-                ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+            const HEX: [char; 16] = [
+                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+            ];
             out.push('%');
             out.extend(HEX.get(usize::from(byte >> 4)));
             out.extend(HEX.get(usize::from(byte & 15)));
@@ -139,8 +146,12 @@ mod tests {
             prefix: "x-cedargate-".to_owned(),
             send: vec![IdentityField::Subject, IdentityField::Roles],
         };
-        let spoofed = ["x-cedargate-roles", "x_cedargate_roles", "x-cedargate-admin"]
-            .map(ToOwned::to_owned);
+        let spoofed = [
+            "x-cedargate-roles",
+            "x_cedargate_roles",
+            "x-cedargate-admin",
+        ]
+        .map(ToOwned::to_owned);
         let out = obligations(&Identity::Anonymous, &headers, &spoofed);
         let set: Vec<&str> = out
             .iter()
@@ -157,6 +168,14 @@ mod tests {
             })
             .collect();
         assert_eq!(set, ["x-cedargate-subject", "x-cedargate-roles"]);
-        assert_eq!(removed, ["authorization", "dpop", "x_cedargate_roles", "x-cedargate-admin"]);
+        assert_eq!(
+            removed,
+            [
+                "authorization",
+                "dpop",
+                "x_cedargate_roles",
+                "x-cedargate-admin"
+            ]
+        );
     }
 }

@@ -10,7 +10,6 @@ use crate::config::AuthenticatorKind;
 use crate::config::Resource;
 use crate::request::resource::METADATA_PATH;
 
-
 /// The metadata of one resource, ready to send.
 #[derive(Clone, Debug)]
 pub struct MetadataDocument {
@@ -44,7 +43,10 @@ impl MetadataDocument {
         resource: &Resource,
         authenticators: &[Arc<Authenticator>],
     ) -> Result<Self, serde_json::Error> {
-        let issuers = resource.authenticators.iter().filter_map(|index| authenticators.get(*index));
+        let issuers = resource
+            .authenticators
+            .iter()
+            .filter_map(|index| authenticators.get(*index));
         let written = Written {
             resource: &resource.url,
             authorization_servers: issuers.filter_map(|a| authorization_server(a)).collect(),
@@ -56,14 +58,24 @@ impl MetadataDocument {
             resource_tos_uri: &resource.metadata.resource_tos_uri,
         };
         let body = Bytes::from(serde_json::to_vec(&written)?);
-        Ok(Self { url: url(resource), body })
+        Ok(Self {
+            url: url(resource),
+            body,
+        })
     }
 }
 
 /// `https://host/.well-known/oauth-protected-resource/path`
 fn url(resource: &Resource) -> String {
-    let path = if resource.path == "/" { "" } else { resource.path.as_str() };
-    format!("{}://{}{METADATA_PATH}{path}", resource.scheme, resource.authority)
+    let path = if resource.path == "/" {
+        ""
+    } else {
+        resource.path.as_str()
+    };
+    format!(
+        "{}://{}{METADATA_PATH}{path}",
+        resource.scheme, resource.authority
+    )
 }
 
 /// The issuer, where it is one that a client could talk to.

@@ -117,9 +117,13 @@ pub fn row(reason: Reason) -> Row {
             C::InsufficientScope,
             "the token lacks a scope that this needs",
         ),
-        Reason::NotPermitted => {
-            (H::Forbidden, G::PermissionDenied, 40300, C::None, "no policy allows this")
-        }
+        Reason::NotPermitted => (
+            H::Forbidden,
+            G::PermissionDenied,
+            40300,
+            C::None,
+            "no policy allows this",
+        ),
         Reason::MalformedRequest => (
             H::BadRequest,
             G::InvalidArgument,
@@ -141,12 +145,20 @@ pub fn row(reason: Reason) -> Row {
             C::None,
             "the protocol version is not supported",
         ),
-        Reason::OriginNotAllowed => {
-            (H::Forbidden, G::PermissionDenied, 40300, C::None, "the origin is not allowed")
-        }
-        Reason::UnknownResource => {
-            (H::NotFound, G::NotFound, 40400, C::None, "nothing is configured for this host and path")
-        }
+        Reason::OriginNotAllowed => (
+            H::Forbidden,
+            G::PermissionDenied,
+            40300,
+            C::None,
+            "the origin is not allowed",
+        ),
+        Reason::UnknownResource => (
+            H::NotFound,
+            G::NotFound,
+            40400,
+            C::None,
+            "nothing is configured for this host and path",
+        ),
         Reason::PolicyError => (
             H::Forbidden,
             G::PermissionDenied,
@@ -169,7 +181,13 @@ pub fn row(reason: Reason) -> Row {
             "the check failed; try again",
         ),
     };
-    Row { http, grpc, rpc, challenge, text }
+    Row {
+        http,
+        grpc,
+        rpc,
+        challenge,
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -189,9 +207,15 @@ mod tests {
     fn a_401_always_challenges_and_only_a_503_asks_to_keep_the_token() {
         for reason in Reason::ALL {
             let row = row(reason);
-            let challenges =
-                matches!(row.challenge, ChallengeForm::Invitation | ChallengeForm::InvalidToken);
-            assert_eq!(row.http == DenyStatus::Unauthorized, challenges, "{reason:?}");
+            let challenges = matches!(
+                row.challenge,
+                ChallengeForm::Invitation | ChallengeForm::InvalidToken
+            );
+            assert_eq!(
+                row.http == DenyStatus::Unauthorized,
+                challenges,
+                "{reason:?}"
+            );
         }
         assert_eq!(row(Reason::IssuerUnavailable).http.number(), 503);
     }

@@ -29,6 +29,9 @@ pub enum CredentialFault {
     /// No scheme, no token, more than one token, or characters that no token has.
     #[error("the authorization header is malformed")]
     Malformed,
+    /// Two headers that a proxy has joined into one line.
+    #[error("more than one credential was sent")]
+    Several,
     /// Longer than [`MAX_CREDENTIAL_BYTES`].
     #[error("the authorization header is too long")]
     TooLong,
@@ -47,6 +50,9 @@ impl Credential {
         };
         if value.len() > MAX_CREDENTIAL_BYTES {
             return Err(CredentialFault::TooLong);
+        }
+        if value.split(',').skip(1).any(is_credential) {
+            return Err(CredentialFault::Several);
         }
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         if scheme.is_empty() || !scheme.bytes().all(is_token_byte) {
@@ -79,6 +85,14 @@ impl fmt::Debug for BearerToken {
 /// RFC 9110, section 5.6.2: `tchar`.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether the text could stand in an `Authorization` header by itself: a scheme and a `token68`.
+/// Parameters, as other schemes have them after a comma, are not of that form.
+fn is_credential(text: &str) -> bool {
+    text.trim().split_once(' ').is_some_and(|(scheme, rest)| {
+        !scheme.is_empty() && scheme.bytes().all(is_token_byte) && is_token68(rest.trim_start())
+    })
 }
 
 fn is_token68(text: &str) -> bool {
@@ -155,5 +169,19 @@ mod tests {
     fn debug_does_not_show_the_token() {
         let credential = Credential::from_authorization(Some("Bearer s3cr3t")).unwrap();
         assert!(!format!("{credential:?}").contains("s3cr3t"));
+    }
+
+    #[test]
+    fn headers_that_were_joined_are_told_from_parameters() {
+        for (value, expected) in [
+            ("Bearer a,Bearer b", CredentialFault::Several),
+            ("Bearer a, DPoP b", CredentialFault::Several),
+            ("Basic YTpi,Bearer b", CredentialFault::Several),
+            ("Digest username=\"a\", realm=\"b c\"", CredentialFault::UnsupportedScheme),
+            ("Bearer a,b", CredentialFault::Malformed),
+        ] {
+            let read = Credential::from_authorization(Some(value)).map(|_| ());
+            assert_eq!(read, Err(expected), "{value}");
+        }
     }
 }

@@ -129,6 +129,11 @@ impl Engine {
         self.maker().make(identity)
     }
 
+    /// Whether the facts were made here.
+    pub(super) fn made(&self, facts: &PrincipalFacts) -> bool {
+        self.maker().made(facts)
+    }
+
     /// Decides; what cannot be evaluated is denied.
     pub(super) fn evaluate(
         &self,
@@ -136,7 +141,7 @@ impl Engine {
         context: &RequestContext,
         facts: &PrincipalFacts,
     ) -> Evaluation {
-        let result = if self.maker().made(facts) {
+        let result = if self.made(facts) {
             self.remembered(operation, facts)
                 .and_then(|prepared| self.answer(&prepared, operation, context))
         } else {

@@ -273,13 +273,17 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
     let credential = credential(headers)?;
     let length = content_length(headers)?;
     let partial = is_partial(headers);
+    let preflight = headers
+        .values("access-control-request-method")
+        .next()
+        .is_some();
     let head = Head {
         method: wire.method.clone(),
         scheme,
         host,
         path,
         origin: headers.take("origin")?,
-        preflight: headers.values("access-control-request-method").next().is_some(),
+        preflight,
         protocol_version: headers.take("mcp-protocol-version")?,
         mcp_method: headers.take("mcp-method")?,
         mcp_name: headers.take("mcp-name")?,
@@ -359,7 +363,10 @@ fn credential(
     headers: &mut HeaderBag,
 ) -> Result<Result<Credential, CredentialFault>, RequestError> {
     match headers.take("authorization") {
-        Ok(value) => Ok(Credential::from_authorization(value.as_deref())),
+        Ok(value) => match Credential::from_authorization(value.as_deref()) {
+            Err(CredentialFault::Several) => Err(RequestError::TwoCredentials),
+            read => Ok(read),
+        },
         Err(HeaderFault::Repeated(_)) => Err(RequestError::TwoCredentials),
         Err(HeaderFault::Value(_)) => Ok(Err(CredentialFault::Malformed)),
         Err(fault @ (HeaderFault::TooMany | HeaderFault::Missing(_))) => Err(fault.into()),

@@ -55,8 +55,17 @@ impl DecisionLog {
     ) -> Result<(Self, DecisionLogWriter), DecisionLogError> {
         let output: Box<dyn Write + Send> = match sink {
             DecisionSink::None => {
-                let writer = DecisionLogWriter { queue: None, thread: None };
-                return Ok((Self { queue: None, dropped }, writer));
+                let writer = DecisionLogWriter {
+                    queue: None,
+                    thread: None,
+                };
+                return Ok((
+                    Self {
+                        queue: None,
+                        dropped,
+                    },
+                    writer,
+                ));
             }
             DecisionSink::Stdout => Box::new(io::stdout()),
             DecisionSink::File(path) => {
@@ -72,9 +81,21 @@ impl DecisionLog {
         let thread = thread::Builder::new()
             .name("decision-log".to_owned())
             .spawn(move || write_all(&messages, output, &failed))
-            .map_err(|source| DecisionLogError { path: "thread".to_owned(), source })?;
-        let writer = DecisionLogWriter { queue: Some(queue.clone()), thread: Some(thread) };
-        Ok((Self { queue: Some(queue), dropped }, writer))
+            .map_err(|source| DecisionLogError {
+                path: "thread".to_owned(),
+                source,
+            })?;
+        let writer = DecisionLogWriter {
+            queue: Some(queue.clone()),
+            thread: Some(thread),
+        };
+        Ok((
+            Self {
+                queue: Some(queue),
+                dropped,
+            },
+            writer,
+        ))
     }
 
     /// Whether records go anywhere.
@@ -169,6 +190,10 @@ mod tests {
         assert_eq!(text.lines().count(), 1000);
         assert_eq!(dropped.get(), 0);
         log.write(b"late\n".to_vec());
-        assert_eq!(dropped.get(), 1, "a record after the end is counted, not lost in silence");
+        assert_eq!(
+            dropped.get(),
+            1,
+            "a record after the end is counted, not lost in silence"
+        );
     }
 }

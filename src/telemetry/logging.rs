@@ -27,7 +27,9 @@ pub fn install(log: &Log) -> Result<(), LoggingError> {
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     let installed = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .try_init(),
     };
     installed.map_err(|_| LoggingError::Twice)
 }

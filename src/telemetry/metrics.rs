@@ -136,7 +136,9 @@ impl Metrics {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
         let of = |transport: Transport| {
-            durations.get_or_create_owned(&TransportLabels { transport: transport.as_str() })
+            durations.get_or_create_owned(&TransportLabels {
+                transport: transport.as_str(),
+            })
         };
         let mut metrics = Self {
             checks: check_counters(&checks, resources),
@@ -159,13 +161,32 @@ impl Metrics {
     fn register_rest(&mut self) {
         let registry = &mut self.registry;
         let token_cache = Family::<OutcomeLabels, Counter>::default();
-        registry.register("token_cache", "Look-ups of verified tokens", token_cache.clone());
-        self.token_cache = [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Stale]
-            .map(|o| token_cache.get_or_create_owned(&OutcomeLabels { outcome: o.as_str() }));
+        registry.register(
+            "token_cache",
+            "Look-ups of verified tokens",
+            token_cache.clone(),
+        );
+        self.token_cache = [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Stale].map(|o| {
+            token_cache.get_or_create_owned(&OutcomeLabels {
+                outcome: o.as_str(),
+            })
+        });
         registry.register("verify", "Tokens verified", self.verify.clone());
-        registry.register("jwks_refresh", "Key sets fetched", self.jwks_refresh.clone());
-        registry.register("jwks_age_seconds", "Age of the key set in use", self.jwks_age.clone());
-        registry.register("policy_reload", "Policy directories read", self.policy_reload.clone());
+        registry.register(
+            "jwks_refresh",
+            "Key sets fetched",
+            self.jwks_refresh.clone(),
+        );
+        registry.register(
+            "jwks_age_seconds",
+            "Age of the key set in use",
+            self.jwks_age.clone(),
+        );
+        registry.register(
+            "policy_reload",
+            "Policy directories read",
+            self.policy_reload.clone(),
+        );
         registry.register(
             "policy_generation",
             "Generation of the policies in use",
@@ -220,35 +241,50 @@ impl Metrics {
     /// Counts a verification: `ok`, or the kind of its failure.
     pub fn verify(&self, authenticator: &Arc<str>, outcome: &'static str) {
         let authenticator = Arc::clone(authenticator);
-        self.verify.get_or_create(&AuthenticatorOutcomeLabels { authenticator, outcome }).inc();
+        self.verify
+            .get_or_create(&AuthenticatorOutcomeLabels {
+                authenticator,
+                outcome,
+            })
+            .inc();
     }
 
     /// Counts an attempt to fetch a key set.
     pub fn jwks_refresh(&self, authenticator: &Arc<str>, outcome: &'static str) {
         let authenticator = Arc::clone(authenticator);
-        let labels = AuthenticatorOutcomeLabels { authenticator, outcome };
+        let labels = AuthenticatorOutcomeLabels {
+            authenticator,
+            outcome,
+        };
         self.jwks_refresh.get_or_create(&labels).inc();
     }
 
     /// Notes the age of a key set.
     pub fn jwks_age(&self, authenticator: &Arc<str>, seconds: f64) {
-        let labels = AuthenticatorLabels { authenticator: Arc::clone(authenticator) };
+        let labels = AuthenticatorLabels {
+            authenticator: Arc::clone(authenticator),
+        };
         self.jwks_age.get_or_create(&labels).set(seconds);
     }
 
     /// Counts a reload: `ok` or `failed`.
     pub fn policy_reload(&self, outcome: &'static str) {
-        self.policy_reload.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.policy_reload
+            .get_or_create(&OutcomeLabels { outcome })
+            .inc();
     }
 
     /// Notes the generation of the policies in use.
     pub fn policy_generation(&self, generation: u64) {
-        self.policy_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.policy_generation
+            .set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
     /// Counts a policy that failed to evaluate.
     pub fn policy_error(&self, policy: &Arc<str>) {
-        let labels = PolicyLabels { policy: Arc::clone(policy) };
+        let labels = PolicyLabels {
+            policy: Arc::clone(policy),
+        };
         self.policy_errors.get_or_create(&labels).inc();
     }
 
@@ -269,16 +305,17 @@ const TRANSPORTS: [Transport; 2] = [Transport::Grpc, Transport::Http];
 
 /// One counter for each transport, resource (and none) and reason, so that counting a check looks
 /// nothing up.
-fn check_counters(
-    family: &Family<CheckLabels, Counter>,
-    resources: &[Arc<str>],
-) -> Vec<Counter> {
+fn check_counters(family: &Family<CheckLabels, Counter>, resources: &[Arc<str>]) -> Vec<Counter> {
     let none: Arc<str> = Arc::from("");
     let mut counters = Vec::new();
     for transport in TRANSPORTS {
         for resource in resources.iter().chain([&none]) {
             for reason in Reason::ALL {
-                let decision = if reason == Reason::Allowed { "allow" } else { "deny" };
+                let decision = if reason == Reason::Allowed {
+                    "allow"
+                } else {
+                    "deny"
+                };
                 counters.push(family.get_or_create_owned(&CheckLabels {
                     transport: transport.as_str(),
                     resource: Arc::clone(resource),
@@ -298,10 +335,18 @@ fn check_index(
     resources: usize,
     reason: Reason,
 ) -> usize {
-    let transport = TRANSPORTS.iter().position(|other| *other == transport).unwrap_or(0);
-    let reason = Reason::ALL.iter().position(|other| *other == reason).unwrap_or(0);
+    let transport = TRANSPORTS
+        .iter()
+        .position(|other| *other == transport)
+        .unwrap_or(0);
+    let reason = Reason::ALL
+        .iter()
+        .position(|other| *other == reason)
+        .unwrap_or(0);
     let rows = resources.saturating_add(1);
-    let row = transport.saturating_mul(rows).saturating_add(resource.unwrap_or(resources));
+    let row = transport
+        .saturating_mul(rows)
+        .saturating_add(resource.unwrap_or(resources));
     row.saturating_mul(Reason::ALL.len()).saturating_add(reason)
 }
 

@@ -13,7 +13,6 @@ use crate::decision::Decision;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
-use crate::policy::target_uid;
 use crate::request::AccessRequest;
 use crate::request::Target;
 use crate::request::arguments::ArgumentValue;
@@ -170,7 +169,9 @@ impl<'a> Line<'a> {
             transport: facts.transport,
             resource: facts.resource,
             action: operation.map_or("", |operation| operation.action.as_str()),
-            target: operation.map(|operation| target_text(&operation.target)).unwrap_or_default(),
+            target: operation
+                .map(|operation| target_text(&operation.target))
+                .unwrap_or_default(),
             principal: facts.identity.map(Who::of),
             context: Context::of(facts),
             policies,
@@ -248,10 +249,13 @@ impl<'a> Context<'a> {
                 let value = match value {
                     ArgumentValue::Empty => Argument::Null,
                     ArgumentValue::String(text) => Argument::Text(bounded(text)),
-                    ArgumentValue::Number { long: Some(long), .. } => Argument::Integer(*long),
-                    ArgumentValue::Number { decimal: Some(text), .. } => {
-                        Argument::Text(bounded(text))
-                    }
+                    ArgumentValue::Number {
+                        long: Some(long), ..
+                    } => Argument::Integer(*long),
+                    ArgumentValue::Number {
+                        decimal: Some(text),
+                        ..
+                    } => Argument::Text(bounded(text)),
                     ArgumentValue::Number { .. } => Argument::Null,
                     ArgumentValue::Bool(value) => Argument::Bool(*value),
                     ArgumentValue::Strings(texts) => {
@@ -297,7 +301,7 @@ impl Serialize for Timestamp {
 }
 
 fn target_text(target: &Target) -> String {
-    bounded(&target_uid(target)).into_owned()
+    bounded(&target.to_string()).into_owned()
 }
 
 /// The text, cut at a character's end when it is too long. JSON escapes what could break a line.
@@ -305,6 +309,9 @@ fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_TEXT {
         return Cow::Borrowed(text);
     }
-    let cut = (0..=LONGEST_TEXT).rev().find_map(|end| text.get(..end)).unwrap_or("");
+    let cut = (0..=LONGEST_TEXT)
+        .rev()
+        .find_map(|end| text.get(..end))
+        .unwrap_or("");
     Cow::Owned(format!("{cut}\u{2026}"))
 }

@@ -70,7 +70,10 @@ pub async fn serve(listener: Listener, admin: Admin, stop: watch::Receiver<bool>
         connection::serve_http1(stream, service, watching.watcher())
     })
     .await;
-    if tokio::time::timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits::DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some admin requests were cut off by the end of the drain");
     }
 }
@@ -114,7 +117,10 @@ fn metrics(admin: &Admin) -> Response<ReplyBody> {
         ),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
-            reply::text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n")
+            reply::text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics could not be written\n",
+            )
         }
     }
 }
@@ -126,7 +132,9 @@ fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
         return peer.is_loopback() && (peer == Peer::Local || names_loopback(head));
     };
     let mut shown = head.headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(shown), None) = (shown.next(), shown.next()) else { return false };
+    let (Some(shown), None) = (shown.next(), shown.next()) else {
+        return false;
+    };
     let Some((scheme, value)) = shown.as_bytes().split_at_checked("Bearer ".len()) else {
         return false;
     };
@@ -136,19 +144,28 @@ fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
 
 fn names_loopback(head: &Parts) -> bool {
     let mut hosts = head.headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Ok(host) = host.to_str() else { return false };
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Ok(host) = host.to_str() else {
+        return false;
+    };
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _port)) => address,
         None => host.split_once(':').map_or(host, |(name, _port)| name),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        || name
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 fn refused(admin: &Admin) -> Response<ReplyBody> {
     if admin.token.is_none() {
-        return reply::text(StatusCode::FORBIDDEN, "only callers on this machine; set admin.token\n");
+        return reply::text(
+            StatusCode::FORBIDDEN,
+            "only callers on this machine; set admin.token\n",
+        );
     }
     let mut response = reply::text(StatusCode::UNAUTHORIZED, "show the admin token\n");
     reply::set(&mut response, "www-authenticate", "Bearer");
@@ -190,7 +207,11 @@ mod tests {
             ("evil.example:9193", false),
             ("127.0.0.1.evil.example", false),
         ] {
-            assert_eq!(may_read(&admin, HERE, &head(&[("host", host)])), allowed, "{host}");
+            assert_eq!(
+                may_read(&admin, HERE, &head(&[("host", host)])),
+                allowed,
+                "{host}"
+            );
         }
         assert!(!may_read(&admin, THERE, &head(&[("host", "127.0.0.1")])));
         assert!(!may_read(&admin, HERE, &head(&[])));
@@ -209,8 +230,15 @@ mod tests {
             (&["Bearer s3cret", "Bearer s3cret"], false),
             (&[], false),
         ] {
-            let headers: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
-            assert_eq!(may_read(&admin, THERE, &head(&headers)), allowed, "{values:?}");
+            let headers: Vec<_> = values
+                .iter()
+                .map(|value| ("authorization", *value))
+                .collect();
+            assert_eq!(
+                may_read(&admin, THERE, &head(&headers)),
+                allowed,
+                "{values:?}"
+            );
         }
     }
 }

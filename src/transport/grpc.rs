@@ -26,7 +26,6 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
-use crate::authorizer::Arrival;
 use crate::authorizer::Authorizer;
 use crate::proto::DESCRIPTORS;
 use crate::proto::envoy::service::auth::v3::CheckRequest;
@@ -135,7 +134,10 @@ pub async fn serve(listener: Listener, service: GrpcService, stop: watch::Receiv
         connection::serve_http2(stream, service.clone(), watching.watcher())
     })
     .await;
-    if tokio::time::timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits::DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some gRPC calls were cut off by the end of the drain");
     }
 }
@@ -145,9 +147,16 @@ async fn check(authorizer: &Arc<Authorizer>, request: Request<Incoming>) -> Resp
     if head.method != Method::POST || !frame::is_grpc(&head.headers) {
         return frame::unsupported_media_type();
     }
-    let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = head
+        .headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Grpc, grpc_timeout(&head.headers), traceparent);
-    let most = authorizer.config().limits.body.saturating_add(limits::MESSAGE_OVERHEAD);
+    let most = authorizer
+        .config()
+        .limits
+        .body
+        .saturating_add(limits::MESSAGE_OVERHEAD);
     let message = tokio::time::timeout(limits::BODY_TIMEOUT, frame::read(body, most)).await;
     let read = match message {
         Ok(Ok(bytes)) => match CheckRequest::decode(bytes) {
@@ -202,7 +211,10 @@ mod tests {
         };
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("1S"), Some(Duration::from_secs(1)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            read("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         for bad in ["", "m", "1", "1x", "-1m", "999999999m", "1 m"] {
             assert_eq!(read(bad), Some(Duration::ZERO), "{bad:?}");
         }

@@ -51,7 +51,10 @@ pub async fn serve(listener: Listener, authorizer: Arc<Authorizer>, stop: watch:
         connection::serve_http1(stream, service, watching.watcher())
     })
     .await;
-    if tokio::time::timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits::DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some HTTP checks were cut off by the end of the drain");
     }
 }
@@ -66,9 +69,15 @@ async fn answer(
         return reply::text(StatusCode::FORBIDDEN, "this caller may not ask\n");
     }
     if head.uri.path() != "/check" {
-        return reply::text(StatusCode::NOT_FOUND, "no dialect answers at this path; try /check\n");
+        return reply::text(
+            StatusCode::NOT_FOUND,
+            "no dialect answers at this path; try /check\n",
+        );
     }
-    let traceparent = head.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = head
+        .headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Http, None, traceparent);
     let read = match read_body(body, authorizer.config().limits.body).await {
         Ok(body) => forwarded::read(head, body, authorizer.read_options()),
@@ -81,13 +90,21 @@ async fn answer(
 fn is_trusted(authorizer: &Authorizer, peer: Peer, head: &Parts) -> bool {
     let listen = &authorizer.config().listen;
     let by_address = match peer {
-        Peer::Ip(address) => listen.trusted_peers.iter().any(|net| net.contains(&address)),
+        Peer::Ip(address) => listen
+            .trusted_peers
+            .iter()
+            .any(|net| net.contains(&address)),
         Peer::Local => true,
     };
     let by_secret = listen.shared_secret.as_ref().is_none_or(|secret| {
         let mut shown = head.headers.get_all(SECRET).iter();
-        let (Some(shown), None) = (shown.next(), shown.next()) else { return false };
-        shown.as_bytes().ct_eq(secret.expose_secret().as_bytes()).into()
+        let (Some(shown), None) = (shown.next(), shown.next()) else {
+            return false;
+        };
+        shown
+            .as_bytes()
+            .ct_eq(secret.expose_secret().as_bytes())
+            .into()
     });
     by_address && by_secret
 }

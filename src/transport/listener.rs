@@ -1,6 +1,5 @@
 //! Listening sockets, TCP and Unix, and the loop that accepts from them.
 
-use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::io;
@@ -84,7 +83,10 @@ impl Listener {
             Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
             Address::Unix(path) => bind_unix(path).await,
         };
-        bound.map_err(|source| ListenError { address: Shown(address).to_string(), source })
+        bound.map_err(|source| ListenError {
+            address: address.to_string(),
+            source,
+        })
     }
 
     /// Where it really listens: the port that the system chose where 0 was asked for.
@@ -169,19 +171,6 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!(%error, path = %self.0.display(), "a socket's file was left behind");
-        }
-    }
-}
-
-/// An address as people write it.
-#[derive(Debug)]
-pub struct Shown<'a>(pub &'a Address);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Address::Tcp(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }

@@ -45,7 +45,10 @@ pub async fn serve(
         connection::serve_http1(stream, service, watching.watcher())
     })
     .await;
-    if tokio::time::timeout(limits::DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits::DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some public requests were cut off by the end of the drain");
     }
 }
@@ -61,7 +64,10 @@ fn answer(
     if let Some(response) = admin::probe(readiness, request.uri().path()) {
         return response;
     }
-    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers()
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
     match authorizer.document(host.unwrap_or(""), request.uri().path()) {
         Some(body) => {
             let mut response = reply::json(StatusCode::OK, body);

@@ -36,30 +36,51 @@ pub const DECISION_ID: &str = "x-cedargate-decision-id";
 /// Every answer to the proxy is a `CheckResponse` with a status set; what is not an allow has a
 /// code other than 0 and a `denied_response`, so that no failure mode of the proxy can open it.
 pub fn check_response(outcome: Outcome) -> CheckResponse {
-    let Outcome { decision_id, answer, notes } = outcome;
+    let Outcome {
+        decision_id,
+        answer,
+        notes,
+    } = outcome;
     let (code, reason, response) = match answer {
-        Answer::Allow(obligations) => {
-            (0, Reason::Allowed.as_str(), HttpResponse::OkResponse(ok_response(obligations)))
-        }
+        Answer::Allow(obligations) => (
+            0,
+            Reason::Allowed.as_str(),
+            HttpResponse::OkResponse(ok_response(obligations)),
+        ),
         Answer::Deny(refusal) => {
             let row = status::row(refusal.denial.reason());
             let body = refusal_body(&refusal, &decision_id);
             let headers = refusal_headers(&refusal, &decision_id);
             let response = denied(i32::from(row.http.number()), headers, body);
-            (row.grpc.number(), refusal.denial.reason().as_str(), response)
+            (
+                row.grpc.number(),
+                refusal.denial.reason().as_str(),
+                response,
+            )
         }
         Answer::Document(body) => {
             let response = denied(200, document_headers(), body.to_vec());
-            (status::DenyCode::PermissionDenied.number(), "resource_metadata", response)
+            (
+                status::DenyCode::PermissionDenied.number(),
+                "resource_metadata",
+                response,
+            )
         }
         Answer::Preflight(origin) => {
             let response = denied(204, preflight_headers(&origin), Vec::new());
-            (status::DenyCode::PermissionDenied.number(), "cors_preflight", response)
+            (
+                status::DenyCode::PermissionDenied.number(),
+                "cors_preflight",
+                response,
+            )
         }
     };
     let decision = if code == 0 { "allow" } else { "deny" };
     CheckResponse {
-        status: Some(Status { code, message: reason.to_owned() }),
+        status: Some(Status {
+            code,
+            message: reason.to_owned(),
+        }),
         http_response: Some(response),
         dynamic_metadata: Some(metadata(decision, reason, decision_id, notes)),
     }
@@ -69,7 +90,11 @@ pub fn check_response(outcome: Outcome) -> CheckResponse {
 /// a document or a preflight over gRPC is a refusal here, since the gateway would read it as an
 /// allow.
 pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
-    let Outcome { decision_id, answer, .. } = outcome;
+    let Outcome {
+        decision_id,
+        answer,
+        ..
+    } = outcome;
     let refusal = match answer {
         Answer::Allow(obligations) => {
             let mut response = reply::text(StatusCode::OK, "");
@@ -102,7 +127,12 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
 
 fn not_here(reason: Reason, message: &'static str) -> Refusal {
     let denial = Denial::new(reason, message);
-    Refusal { denial, challenge: None, rpc_id: None, allow_origin: None }
+    Refusal {
+        denial,
+        challenge: None,
+        rpc_id: None,
+        allow_origin: None,
+    }
 }
 
 fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
@@ -116,13 +146,20 @@ fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
             Obligation::Remove(name) => headers_to_remove.push(name),
         }
     }
-    OkHttpResponse { headers, headers_to_remove, response_headers_to_add: Vec::new() }
+    OkHttpResponse {
+        headers,
+        headers_to_remove,
+        response_headers_to_add: Vec::new(),
+    }
 }
 
 fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> HttpResponse {
     HttpResponse::DeniedResponse(DeniedHttpResponse {
         status: Some(HttpStatus { code: status }),
-        headers: headers.into_iter().map(|(name, value)| header(name.to_owned(), value)).collect(),
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| header(name.to_owned(), value))
+            .collect(),
         body: String::from_utf8(body).unwrap_or_default(),
     })
 }
@@ -131,7 +168,11 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
 /// unset, `value` and not `raw_value`.
 fn header(key: String, value: String) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue { key, value, raw_value: Vec::new() }),
+        header: Some(HeaderValue {
+            key,
+            value,
+            raw_value: Vec::new(),
+        }),
         append: None,
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
     }
@@ -222,8 +263,16 @@ fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
     let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
         Some(id) => {
             let code = status::row(denial.reason()).rpc;
-            let error = RpcError { code, message: &denial.message, data: plain };
-            serde_json::to_vec(&RpcBody { jsonrpc: "2.0", id, error })
+            let error = RpcError {
+                code,
+                message: &denial.message,
+                data: plain,
+            };
+            serde_json::to_vec(&RpcBody {
+                jsonrpc: "2.0",
+                id,
+                error,
+            })
         }
         None => serde_json::to_vec(&plain),
     };
@@ -232,8 +281,14 @@ fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
 
 /// Facts for the proxy's access log and later filters: small and flat.
 fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> Struct {
-    let text = |value: String| Value { kind: Some(Kind::StringValue(value)) };
-    let policies = notes.policies.iter().map(|id: &Arc<str>| text(id.to_string())).collect();
+    let text = |value: String| Value {
+        kind: Some(Kind::StringValue(value)),
+    };
+    let policies = notes
+        .policies
+        .iter()
+        .map(|id: &Arc<str>| text(id.to_string()))
+        .collect();
     #[expect(
         clippy::cast_precision_loss,
         clippy::as_conversions,
@@ -243,10 +298,17 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
     let fields = BTreeMap::from([
         ("decision".to_owned(), text(decision.to_owned())),
         ("decision_id".to_owned(), text(decision_id)),
-        ("generation".to_owned(), Value { kind: Some(Kind::NumberValue(generation)) }),
+        (
+            "generation".to_owned(),
+            Value {
+                kind: Some(Kind::NumberValue(generation)),
+            },
+        ),
         (
             "policies".to_owned(),
-            Value { kind: Some(Kind::ListValue(prost_types::ListValue { values: policies })) },
+            Value {
+                kind: Some(Kind::ListValue(prost_types::ListValue { values: policies })),
+            },
         ),
         ("reason".to_owned(), text(reason.to_owned())),
         ("subject".to_owned(), text(notes.subject)),

@@ -32,7 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sidecar_server = Server::start(&sidecar, &["serve", "--config", &config], SIDECAR)?;
     println!("resident at idle: {} KiB", sidecar_server.resident_kib()?);
     prove_allowed(&scene.message)?;
-    println!("{} bytes a check, {POLICIES} policies, {SECONDS} s a run", scene.message.len());
+    println!(
+        "{} bytes a check, {POLICIES} policies, {SECONDS} s a run",
+        scene.message.len()
+    );
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
         let floor = load::run(&message, EMPTY, SECONDS)?;
@@ -41,7 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("round {round}: empty {floor:.0}/s, cedargate {whole:.0}/s, ratio {ratio:.2}");
         ratios.push(ratio);
     }
-    println!("resident after the load: {} KiB", sidecar_server.resident_kib()?);
+    println!(
+        "resident after the load: {} KiB",
+        sidecar_server.resident_kib()?
+    );
     drop(empty_server);
     ratios.sort_by(f64::total_cmp);
     let median = ratios.get(ROUNDS / 2).ok_or("no round was run")?;
@@ -53,7 +59,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn build() -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "-p", "cedargate", "-p", "cedargate-bench"])
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "cedargate",
+            "-p",
+            "cedargate-bench",
+        ])
         .args(["--bin", "cedargate", "--bin", "empty"])
         .status()?;
     if !built.success() {
@@ -67,7 +80,9 @@ fn build() -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
 /// The load generator counts HTTP 200 as success, which a deny is as well: so ask once, and look.
 fn prove_allowed(message: &[u8]) -> Result<(), Box<dyn Error>> {
     let request = CheckRequest::decode(message.get(5..).ok_or("an empty message")?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let answer = runtime.block_on(async {
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{SIDECAR}"))?;
         let channel = endpoint.connect().await?;

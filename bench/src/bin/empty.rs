@@ -19,14 +19,23 @@ impl Authorization for Empty {
         &self,
         _request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, tonic::Status> {
-        let status = Some(Status { code: 0, message: String::new() });
-        Ok(Response::new(CheckResponse { status, ..CheckResponse::default() }))
+        let status = Some(Status {
+            code: 0,
+            message: String::new(),
+        });
+        Ok(Response::new(CheckResponse {
+            status,
+            ..CheckResponse::default()
+        }))
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).ok_or("usage: empty ADDRESS")?.parse()?;
+    let address = std::env::args()
+        .nth(1)
+        .ok_or("usage: empty ADDRESS")?
+        .parse()?;
     tonic::transport::Server::builder()
         .tcp_nodelay(true)
         .add_service(AuthorizationServer::new(Empty))

@@ -110,19 +110,31 @@ pub(super) struct WrittenContext {
 }
 
 /// Reads a description from a file, or from standard input for `-`.
-#[expect(clippy::disallowed_methods, reason = "the request file is this command's input")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the request file is this command's input"
+)]
 pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
     let name = path.display().to_string();
-    let failed = |source| CaseFault::Read { path: name.clone(), source };
+    let failed = |source| CaseFault::Read {
+        path: name.clone(),
+        source,
+    };
     let text = if path == Path::new("-") {
         let mut text = String::new();
-        io::stdin().lock().take(LARGEST_FILE).read_to_string(&mut text).map_err(failed)?;
+        io::stdin()
+            .lock()
+            .take(LARGEST_FILE)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
         text
     } else {
         std::fs::read_to_string(path).map_err(failed)?
     };
-    let written: Written = serde_saphyr::from_str(&text)
-        .map_err(|error| CaseFault::Form { path: name.clone(), message: error.to_string() })?;
+    let written: Written = serde_saphyr::from_str(&text).map_err(|error| CaseFault::Form {
+        path: name.clone(),
+        message: error.to_string(),
+    })?;
     written.case()
 }
 
@@ -149,26 +161,41 @@ impl Written {
             arguments,
             ..RequestContext::default()
         };
-        let operations = Operations { first: operation, rest: Vec::new() };
+        let operations = Operations {
+            first: operation,
+            rest: Vec::new(),
+        };
         let identity = self.principal.identity()?;
-        Ok(Case { identity, request: AccessRequest { operations, context } })
+        Ok(Case {
+            identity,
+            request: AccessRequest {
+                operations,
+                context,
+            },
+        })
     }
 
     fn operation(&self) -> Result<Operation, CaseFault> {
         let named = |text: &Option<String>, usual: Action, thing: fn(String) -> Thing| {
             text.as_ref().map(|text| {
-                let (server, name) =
-                    text.split_once('/').ok_or_else(|| CaseFault::Target(text.clone()))?;
+                let (server, name) = text
+                    .split_once('/')
+                    .ok_or_else(|| CaseFault::Target(text.clone()))?;
                 Ok((server.to_owned(), thing(name.to_owned()), Some(usual)))
             })
         };
-        let server = self.server.as_ref().map(|name| Ok((name.clone(), Thing::Server, None)));
+        let server = self
+            .server
+            .as_ref()
+            .map(|name| Ok((name.clone(), Thing::Server, None)));
         let mut targets = [
             named(&self.tool, Action::ToolsCall, Thing::Tool),
             named(&self.uri, Action::ResourcesRead, Thing::Resource),
             named(&self.prompt, Action::PromptsGet, Thing::Prompt),
             named(&self.task, Action::TasksGet, Thing::Task),
-            named(&self.route, Action::Get, |name| Thing::Route(Arc::from(name))),
+            named(&self.route, Action::Get, |name| {
+                Thing::Route(Arc::from(name))
+            }),
             server,
         ]
         .into_iter()
@@ -184,7 +211,13 @@ impl Written {
                 .ok_or_else(|| CaseFault::Action(name.clone()))?,
             None => usual.ok_or(CaseFault::NoAction)?,
         };
-        Ok(Operation { action, target: Target { server: Arc::from(server), thing } })
+        Ok(Operation {
+            action,
+            target: Target {
+                server: Arc::from(server),
+                thing,
+            },
+        })
     }
 }
 
@@ -235,12 +268,17 @@ mod tests {
         let text = "principal: {subject: alice, issuer: i, roles: [viewer]}\n\
                     tool: weather/a/b\narguments: {city: Berne}\n\
                     context: {now: \"2026-01-01T00:00:00Z\"}\n";
-        let case = serde_saphyr::from_str::<Written>(text).unwrap().case().unwrap();
+        let case = serde_saphyr::from_str::<Written>(text)
+            .unwrap()
+            .case()
+            .unwrap();
         let operation = &case.request.operations.first;
         assert_eq!(operation.action, Action::ToolsCall);
         assert_eq!(operation.target.thing, Thing::Tool("a/b".to_owned()));
         assert_eq!(case.request.context.now_ms, 1_767_225_600_000);
-        let Identity::Verified(principal) = case.identity else { panic!("a user") };
+        let Identity::Verified(principal) = case.identity else {
+            panic!("a user")
+        };
         assert_eq!(principal.id, "i#alice");
     }
 
@@ -251,10 +289,19 @@ mod tests {
             ("{tool: a/b, prompt: a/c}", "only one of"),
             ("{tool: ab}", "`ab` is not"),
             ("{server: a}", "needs an action"),
-            ("{server: a, action: tools/lst}", "`tools/lst` is not in the schema"),
+            (
+                "{server: a, action: tools/lst}",
+                "`tools/lst` is not in the schema",
+            ),
             ("{tool: a/b, arguments: [1]}", "not a JSON object"),
-            ("{tool: a/b, principal: {type: Robot}}", "`Robot` is none of"),
-            ("{tool: a/b, context: {now: yesterday}}", "`now` is not a time"),
+            (
+                "{tool: a/b, principal: {type: Robot}}",
+                "`Robot` is none of",
+            ),
+            (
+                "{tool: a/b, context: {now: yesterday}}",
+                "`now` is not a time",
+            ),
         ] {
             assert!(fault(text).contains(expected), "{text}: {}", fault(text));
         }

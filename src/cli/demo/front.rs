@@ -64,7 +64,10 @@ pub(super) fn router(sidecar: &Address, own: SocketAddr) -> Result<Router, Front
             ))
         }
     };
-    let front = Front { sidecar: AuthorizationClient::new(channel), own };
+    let front = Front {
+        sidecar: AuthorizationClient::new(channel),
+        own,
+    };
     Ok(Router::new().fallback(answer).with_state(front))
 }
 
@@ -77,7 +80,11 @@ async fn answer(State(mut front): State<Front>, request: Request) -> Response {
     let Ok(answer) = front.sidecar.check(question).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let CheckResponse { status, http_response, .. } = answer.into_inner();
+    let CheckResponse {
+        status,
+        http_response,
+        ..
+    } = answer.into_inner();
     match (status.map(|status| status.code), http_response) {
         (Some(0), Some(HttpResponse::OkResponse(changes))) => {
             apply(&mut head.headers, changes.headers);
@@ -87,7 +94,9 @@ async fn answer(State(mut front): State<Front>, request: Request) -> Response {
             upstream::answer(&head, &body)
         }
         (_, Some(HttpResponse::DeniedResponse(denied))) => {
-            let status = denied.status.and_then(|status| u16::try_from(status.code).ok());
+            let status = denied
+                .status
+                .and_then(|status| u16::try_from(status.code).ok());
             let status = status.and_then(|status| StatusCode::from_u16(status).ok());
             let mut response = Response::new(Body::from(denied.body));
             *response.status_mut() = status.unwrap_or(StatusCode::FORBIDDEN);
@@ -114,7 +123,9 @@ fn question(head: &axum::http::request::Parts, body: &Bytes, own: SocketAddr) ->
         protocol: "HTTP/1.1".to_owned(),
         size: i64::try_from(body.len()).unwrap_or(-1),
         raw_body: body.clone(),
-        header_map: Some(WireHeaders { headers: headers.collect() }),
+        header_map: Some(WireHeaders {
+            headers: headers.collect(),
+        }),
         ..HttpRequest::default()
     };
     CheckRequest {
@@ -127,7 +138,9 @@ fn question(head: &axum::http::request::Parts, body: &Bytes, own: SocketAddr) ->
 
 fn apply(headers: &mut HeaderMap, changes: Vec<HeaderValueOption>) {
     for change in changes {
-        let Some(header) = change.header else { continue };
+        let Some(header) = change.header else {
+            continue;
+        };
         let name = HeaderName::try_from(header.key);
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(header.value)) {
             headers.insert(name, value);

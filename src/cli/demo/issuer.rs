@@ -36,7 +36,10 @@ pub(super) struct Issuer {
 impl Issuer {
     pub(super) fn new(url: &str) -> Result<Self, IssuerError> {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
-        Ok(Self { url: url.to_owned(), key: key.map_err(|_| IssuerError)? })
+        Ok(Self {
+            url: url.to_owned(),
+            key: key.map_err(|_| IssuerError)?,
+        })
     }
 
     /// A signed access token (RFC 9068) for `audience`.
@@ -58,9 +61,15 @@ impl Issuer {
             "jti": format!("{:016x}", fastrand::u64(..)),
             "roles": roles,
         });
-        let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        let signature =
-            self.key.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| IssuerError)?;
+        let signed = format!(
+            "{}.{}",
+            encode(header.to_string()),
+            encode(claims.to_string())
+        );
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), signed.as_bytes())
+            .map_err(|_| IssuerError)?;
         Ok(format!("{signed}.{}", encode(signature)))
     }
 
@@ -79,18 +88,32 @@ impl Issuer {
         .into();
         let keys: Arc<str> = self.key_set().into();
         let document = |text: Arc<str>| {
-            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) })
+            get(move || async move {
+                (
+                    [(header::CONTENT_TYPE, "application/json")],
+                    text.to_string(),
+                )
+            })
         };
         Router::new()
-            .route("/.well-known/openid-configuration", document(Arc::clone(&metadata)))
-            .route("/.well-known/oauth-authorization-server", document(metadata))
+            .route(
+                "/.well-known/openid-configuration",
+                document(Arc::clone(&metadata)),
+            )
+            .route(
+                "/.well-known/oauth-authorization-server",
+                document(metadata),
+            )
             .route("/jwks", document(keys))
     }
 
     fn key_set(&self) -> String {
         // An uncompressed point (SEC 1, section 2.3.3): 4, then x and y of 32 bytes each.
         let point = self.key.public_key().as_ref();
-        let (x, y) = (point.get(1..33).unwrap_or(&[]), point.get(33..).unwrap_or(&[]));
+        let (x, y) = (
+            point.get(1..33).unwrap_or(&[]),
+            point.get(33..).unwrap_or(&[]),
+        );
         json!({"keys": [{
             "kty": "EC",
             "crv": "P-256",

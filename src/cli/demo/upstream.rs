@@ -39,7 +39,9 @@ pub(super) fn answer(head: &Parts, body: &Bytes) -> Response {
     let Ok(call) = serde_json::from_slice::<Call<'_>>(body) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let Some(id) = call.id else { return StatusCode::ACCEPTED.into_response() };
+    let Some(id) = call.id else {
+        return StatusCode::ACCEPTED.into_response();
+    };
     let outcome = match call.method.as_str() {
         "initialize" => Ok(json!({
             "protocolVersion": call.params.protocol_version.unwrap_or("2025-11-25".to_owned()),
@@ -70,9 +72,24 @@ fn tools() -> Value {
         })
     };
     json!([
-        tool("get_forecast", "The weather of tomorrow", "city", json!({"readOnlyHint": true})),
-        tool("set_alert", "Warn of a storm", "city", json!({"idempotentHint": true})),
-        tool("delete_station", "Remove a station", "id", json!({"destructiveHint": true})),
+        tool(
+            "get_forecast",
+            "The weather of tomorrow",
+            "city",
+            json!({"readOnlyHint": true})
+        ),
+        tool(
+            "set_alert",
+            "Warn of a storm",
+            "city",
+            json!({"idempotentHint": true})
+        ),
+        tool(
+            "delete_station",
+            "Remove a station",
+            "id",
+            json!({"destructiveHint": true})
+        ),
     ])
 }
 
@@ -88,7 +105,11 @@ fn run(tool: &str, head: &Parts) -> Option<Value> {
     for (name, value) in &head.headers {
         if name.as_str().starts_with("x-cedargate-") || name == "authorization" {
             // Writing to a string does not fail.
-            drop(write!(text, "\n{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+            drop(write!(
+                text,
+                "\n{name}: {}",
+                String::from_utf8_lossy(value.as_bytes())
+            ));
         }
     }
     Some(json!({"content": [{"type": "text", "text": text}], "isError": false}))

@@ -47,7 +47,9 @@ impl FrameError {
 
 /// Whether the content type is gRPC with protobuf messages.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     value.is_some_and(|value| {
         value == "application/grpc"
             || value.starts_with("application/grpc+proto")
@@ -60,8 +62,13 @@ pub(super) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Frame
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| FrameError::Broken)?.into_data() else { continue };
-        let so_far = first.as_ref().map_or(0, Bytes::len).saturating_add(rest.len());
+        let Ok(data) = frame.map_err(|_| FrameError::Broken)?.into_data() else {
+            continue;
+        };
+        let so_far = first
+            .as_ref()
+            .map_or(0, Bytes::len)
+            .saturating_add(rest.len());
         if so_far.saturating_add(data.len()) > most.saturating_add(PREFIX) {
             return Err(FrameError::TooLarge);
         }
@@ -107,9 +114,14 @@ pub(super) fn unary(message: &impl Message) -> Response<Body> {
     }
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = UnaryBody { data: Some(data.freeze()), trailers: Some(trailers) };
+    let body = UnaryBody {
+        data: Some(data.freeze()),
+        trailers: Some(trailers),
+    };
     let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 

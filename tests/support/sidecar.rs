@@ -1,0 +1,130 @@
+//! The program under test: `cedargate serve` as a process, with the starter policies in a folder of
+//! its own.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::envoy::poll;
+use super::http::Request;
+use super::http::Response;
+use super::port;
+use super::process::Process;
+use super::process::READY;
+
+/// The program that cargo has built for the tests.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cedargate");
+
+/// A configuration, and the ports that it names.
+#[derive(Debug)]
+pub(crate) struct Sidecar {
+    process: Process,
+    /// `ext_authz`.
+    pub(crate) grpc: u16,
+    /// `/check`.
+    pub(crate) http: u16,
+    /// Metadata for strangers.
+    pub(crate) public: u16,
+    /// Probes, metrics and status.
+    pub(crate) admin: u16,
+    folder: TempDir,
+}
+
+impl Sidecar {
+    /// Starts it with everything but the listeners from `config`, and returns when it is ready.
+    pub(crate) fn start(config: &str) -> Self {
+        let sidecar = Self::launch(config);
+        let ready = poll(READY, || {
+            let asked = Request::new("GET", "/readyz").send(sidecar.admin);
+            asked.is_ok_and(|answer| answer.status == 200)
+        });
+        assert!(ready, "not ready: {}", sidecar.process.stderr().text());
+        sidecar
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn launch(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("cannot create a temporary folder");
+        let (grpc, http, public, admin) = (port::free(), port::free(), port::free(), port::free());
+        let listen = format!(
+            "listen:\n  grpc: 127.0.0.1:{grpc}\n  http: 127.0.0.1:{http}\n  \
+             public: 127.0.0.1:{public}\n  admin: 127.0.0.1:{admin}\n  drain: 1s\n"
+        );
+        let file = folder.path().join("cedargate.yaml");
+        fs::write(&file, listen + config).expect("cannot write the configuration");
+        copy_policies(Path::new("policies"), &folder.path().join("policies"));
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(&file);
+        let process = Process::spawn("cedargate", &mut command);
+        Self {
+            process,
+            grpc,
+            http,
+            public,
+            admin,
+            folder,
+        }
+    }
+
+    /// The policy folder.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.folder.path().join("policies")
+    }
+
+    /// The process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Asks the admin listener.
+    pub(crate) fn ask_admin(&self, path: &str) -> Response {
+        Request::new("GET", path)
+            .send(self.admin)
+            .expect("the admin listener must answer")
+    }
+
+    /// `/v1/status`.
+    pub(crate) fn status(&self) -> Value {
+        self.ask_admin("/v1/status").json()
+    }
+
+    /// The first decision record that `matches`, as soon as it is written.
+    pub(crate) fn record(&self, matches: impl Fn(&Value) -> bool) -> Value {
+        let lines = self.process.stdout();
+        let found = lines.wait(READY, |lines| {
+            let records = lines
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            records.into_iter().find(|record| matches(record))
+        });
+        found.unwrap_or_else(|| panic!("no such record in:\n{}", lines.text()))
+    }
+
+    /// Everything that the process has printed, on both streams.
+    pub(crate) fn printed(&self) -> String {
+        self.process.stdout().text() + &self.process.stderr().text()
+    }
+
+    /// Ends it as an orchestrator would, and says how it ended.
+    pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
+        self.process.signal("TERM");
+        self.process.wait(Duration::from_secs(20))
+    }
+}
+
+fn copy_policies(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("cannot create the policy folder");
+    for entry in from.read_dir().expect("the starter policies are there") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a file has a name");
+            fs::copy(&path, to.join(name)).expect("cannot copy a policy file");
+        }
+    }
+}
