@@ -23,4 +23,5 @@ pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod stack;
 pub(crate) mod tools;
