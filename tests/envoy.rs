@@ -17,7 +17,6 @@ use cedargate::proto::google::rpc::Status;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
-use support::authorization_server::AuthorizationServer;
 use support::authorizer::ScriptedAuthorizer;
 use support::envoy;
 use support::envoy::Envoy;
@@ -26,6 +25,7 @@ use support::http::Request;
 use support::mcp;
 use support::mcp::McpServer;
 use support::port;
+use support::stack::Stack;
 
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 
@@ -143,6 +143,10 @@ fn what_has_two_readings_is_refused_or_checked_as_the_upstream_sees_it() {
     let large = host("/mcp").body(vec![b' '; 1_048_577]);
     assert_eq!(envoy.send(&large).status, 413);
     assert!(authorizer.checks().is_empty() && upstream.requests().is_empty());
+    let largest = host("/mcp").body(vec![b' '; 1_048_576]);
+    envoy.send(&largest);
+    let check = authorizer.checks().pop().expect("a check");
+    assert_eq!(http(&check).raw_body.len(), 1_048_576);
     for path in ["/x/../mcp", "//mcp", "/x/%2e%2e/mcp", "/./mcp"] {
         envoy.send(&host(path));
         let check = authorizer.checks().pop().expect("a check");
@@ -181,20 +185,19 @@ fn the_resource_metadata_comes_from_the_check() {
 /// The real client finds its way from nothing but a URL, through the front listener.
 #[test]
 fn a_client_finds_out_how_to_log_in() {
-    let upstream = McpServer::start();
-    let front = port::free();
-    let url = format!("http://127.0.0.1:{front}/mcp");
-    let issuer = AuthorizationServer::start(&["--resource", &url]);
-    let metadata_url = format!("http://127.0.0.1:{front}{METADATA}");
-    let metadata = serde_json::json!({
-        "resource": url, "authorization_servers": [issuer.issuer()],
-    })
-    .to_string();
+    let stack = Stack::start();
+    let (url, metadata_url) = (stack.resource_url(), stack.metadata_url());
+    let servers = [stack.issuer.issuer()];
+    let metadata = serde_json::json!({"resource": url, "authorization_servers": servers});
     let authorizer = ScriptedAuthorizer::start(move |check| {
         let request = http(check);
         let lines = request.header_map.iter().flat_map(|map| &map.headers);
         if request.path == METADATA {
-            deny(200, &metadata, &[("content-type", "application/json")])
+            deny(
+                200,
+                &metadata.to_string(),
+                &[("content-type", "application/json")],
+            )
         } else if lines.into_iter().any(|line| line.key == "authorization") {
             allow(&[], &["authorization"])
         } else {
@@ -202,14 +205,12 @@ fn a_client_finds_out_how_to_log_in() {
             deny(401, "{}", &[("www-authenticate", &challenge)])
         }
     });
-    let config = EnvoyConfig::shipped(upstream.port(), authorizer.port());
-    let envoy = Envoy::start(&config.on_loopback().front_at(front));
-    envoy.wait_for_authorizer(true);
+    let _envoy = stack.open(authorizer.port());
     let outcome = mcp::run_client(&url, &["--client-id", "svc-admin"]);
     assert!(outcome.ok, "{outcome:?}");
     assert_eq!(outcome.text, "Sunny in Oslo");
     assert_eq!(outcome.requests[0].2, 401);
-    assert_eq!(issuer.hits("token"), 1);
+    assert_eq!(stack.issuer.hits("token"), 1);
 }
 
 fn stack(

@@ -24,4 +24,5 @@ pub(crate) mod mcp;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod sidecar;
+pub(crate) mod stack;
 pub(crate) mod tools;
