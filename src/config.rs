@@ -8,6 +8,7 @@ mod authenticator;
 mod claims;
 mod danger;
 mod describe;
+mod emit;
 mod expand;
 mod files;
 mod identity_headers;

@@ -1,8 +1,6 @@
 //! The effective configuration as YAML, with every default filled in and every secret left out.
 
-use std::fmt::Write as _;
-
-use serde_json::Value as Json;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::authenticator::Authenticator;
@@ -11,9 +9,13 @@ use crate::config::authenticator::JwtRules;
 use crate::config::authenticator::KeyOrigin;
 use crate::config::authenticator::Remote;
 use crate::config::claims::Assertions;
-use crate::config::claims::ClaimPath;
 use crate::config::claims::ClaimPaths;
 use crate::config::danger;
+use crate::config::emit::Out;
+use crate::config::emit::document;
+use crate::config::emit::list;
+use crate::config::emit::map;
+use crate::config::emit::text;
 use crate::config::identity_headers::FIELDS;
 use crate::config::listen::CLIENT_IP;
 use crate::config::listen::Listen;
@@ -31,90 +33,81 @@ const REDACTED: &str = "<redacted>";
 /// The configuration as a file that would produce it, but for secrets and `ca_file`, which say only
 /// that they are set.
 pub fn describe(config: &Config) -> String {
+    let authenticators = config.authenticators.iter();
+    let resources = config.resources.iter();
+    let mut entries = vec![
+        ("listen", listen(&config.listen)),
+        (
+            "client_ip",
+            map([("from", word(&CLIENT_IP, config.client_ip))]),
+        ),
+        (
+            "authenticators",
+            Out::List(authenticators.map(|one| authenticator(one)).collect()),
+        ),
+        (
+            "resources",
+            Out::List(resources.map(|one| resource(one, config)).collect()),
+        ),
+    ];
+    entries.extend(settings(config));
+    document(&map(entries))
+}
+
+fn settings(config: &Config) -> [(&'static str, Out); 7] {
+    let policies = &config.policies;
     let headers = &config.identity_headers;
+    let limits = &config.limits;
+    let log = &config.decision_log;
     let send = headers.send.iter().map(|field| word(&FIELDS, *field));
-    let to = match &config.decision_log.to {
+    let to = match &log.to {
         DecisionSink::Stdout => text("stdout"),
         DecisionSink::None => text("none"),
-        DecisionSink::File(path) => map([("file", text(path.display()))]),
+        DecisionSink::File(path) => map([("file", text(&path.display()))]),
     };
-    let mut out = String::new();
-    write(
-        &mut out,
-        0,
-        &map([
-            ("listen", listen(&config.listen)),
-            (
-                "client_ip",
-                map([("from", text(word(&CLIENT_IP, config.client_ip)))]),
-            ),
-            (
-                "authenticators",
-                Out::List(
-                    config
-                        .authenticators
-                        .iter()
-                        .map(|one| authenticator(one))
-                        .collect(),
-                ),
-            ),
-            (
-                "resources",
-                Out::List(
-                    config
-                        .resources
-                        .iter()
-                        .map(|one| resource(one, config))
-                        .collect(),
-                ),
-            ),
-            (
-                "policies",
-                map([
-                    ("dir", text(config.policies.dir.display())),
-                    (
-                        "reload_interval",
-                        text(duration_text(config.policies.reload_interval)),
-                    ),
-                ]),
-            ),
-            (
-                "identity_headers",
-                map([("prefix", text(&headers.prefix)), ("send", list(send))]),
-            ),
-            (
-                "limits",
-                map([
-                    ("body", text(size_text(config.limits.body))),
-                    ("token", text(size_text(config.limits.token))),
-                    ("deadline", text(duration_text(config.limits.deadline))),
-                ]),
-            ),
-            (
-                "decision_log",
-                map([
-                    ("to", to),
-                    ("arguments", list(&config.decision_log.arguments)),
-                ]),
-            ),
-            (
-                "admin",
-                map([("token", secret(config.admin_token.is_some()))]),
-            ),
-            (
-                "log",
-                map([
-                    ("level", text(&config.log.level)),
-                    ("format", text(word(&FORMATS, config.log.format))),
-                ]),
-            ),
-            (
-                "explain_to_anonymous",
-                Out::Switch(config.explain_to_anonymous),
-            ),
-        ]),
-    );
-    out
+    [
+        (
+            "policies",
+            map([
+                ("dir", text(&policies.dir.display())),
+                ("reload_interval", duration(policies.reload_interval)),
+            ]),
+        ),
+        (
+            "identity_headers",
+            map([
+                ("prefix", text(&headers.prefix)),
+                ("send", Out::List(send.collect())),
+            ]),
+        ),
+        (
+            "limits",
+            map([
+                ("body", text(&size_text(limits.body))),
+                ("token", text(&size_text(limits.token))),
+                ("deadline", duration(limits.deadline)),
+            ]),
+        ),
+        (
+            "decision_log",
+            map([("to", to), ("arguments", list(&log.arguments))]),
+        ),
+        (
+            "admin",
+            map([("token", secret(config.admin_token.is_some()))]),
+        ),
+        (
+            "log",
+            map([
+                ("level", text(&config.log.level)),
+                ("format", word(&FORMATS, config.log.format)),
+            ]),
+        ),
+        (
+            "explain_to_anonymous",
+            Out::Switch(config.explain_to_anonymous),
+        ),
+    ]
 }
 
 fn listen(listen: &Listen) -> Out {
@@ -125,7 +118,7 @@ fn listen(listen: &Listen) -> Out {
         ("admin", text(&listen.admin)),
         ("trusted_peers", list(&listen.trusted_peers)),
         ("shared_secret", secret(listen.shared_secret.is_some())),
-        ("drain", text(duration_text(listen.drain))),
+        ("drain", duration(listen.drain)),
     ])
 }
 
@@ -141,7 +134,7 @@ fn authenticator(one: &Authenticator) -> Out {
         KeyOrigin::Local(keys) => {
             let keys = keys.iter().map(|key| {
                 map([
-                    ("pem", text(String::from_utf8_lossy(&key.pem))),
+                    ("pem", text(&String::from_utf8_lossy(&key.pem))),
                     ("algorithm", text(key.algorithm.name())),
                     ("kid", key.kid.as_ref().map_or(Out::Null, text)),
                 ])
@@ -157,12 +150,7 @@ fn authenticator(one: &Authenticator) -> Out {
             entries.push((switch, Out::Switch(true)));
         }
     }
-    Out::Map(
-        entries
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    )
+    map(entries)
 }
 
 fn rule_entries(rules: &JwtRules) -> Vec<(&'static str, Out)> {
@@ -177,8 +165,8 @@ fn rule_entries(rules: &JwtRules) -> Vec<(&'static str, Out)> {
         ("roles", assertions(&rules.roles)),
         ("groups", assertions(&rules.groups)),
         ("scopes", assertions(&rules.scopes)),
-        ("leeway", text(duration_text(rules.leeway))),
-        ("max_lifetime", text(duration_text(rules.max_lifetime))),
+        ("leeway", duration(rules.leeway)),
+        ("max_lifetime", duration(rules.max_lifetime)),
     ]
 }
 
@@ -191,16 +179,15 @@ fn ca_file(remote: &Remote) -> (&'static str, Out) {
 }
 
 fn claims(paths: &ClaimPaths) -> Out {
-    let paths_of = |paths: &[ClaimPath]| list(paths);
     map([
-        ("subject", paths_of(&paths.subject)),
-        ("client_id", paths_of(&paths.client_id)),
-        ("roles", paths_of(&paths.roles)),
-        ("groups", paths_of(&paths.groups)),
-        ("scopes", paths_of(&paths.scopes)),
-        ("tenant", paths_of(&paths.tenant)),
-        ("email", paths_of(&paths.email)),
-        ("name", paths_of(&paths.name)),
+        ("subject", list(&paths.subject)),
+        ("client_id", list(&paths.client_id)),
+        ("roles", list(&paths.roles)),
+        ("groups", list(&paths.groups)),
+        ("scopes", list(&paths.scopes)),
+        ("tenant", list(&paths.tenant)),
+        ("email", list(&paths.email)),
+        ("name", list(&paths.name)),
     ])
 }
 
@@ -217,7 +204,7 @@ fn resource(one: &Resource, config: &Config) -> Out {
         .map(|authenticator| &authenticator.name);
     let hierarchy = one.scope_hierarchy.iter();
     let hierarchy = hierarchy.map(|(broad, narrow)| (broad.clone(), list(narrow)));
-    let (kind, own) = match &one.kind {
+    let (own_key, own) = match &one.kind {
         ResourceKind::Mcp(rules) => (
             "mcp",
             map([
@@ -251,7 +238,7 @@ fn resource(one: &Resource, config: &Config) -> Out {
             map([("hierarchy", Out::Map(hierarchy.collect()))]),
         ),
         ("metadata", metadata(&one.metadata)),
-        (kind, own),
+        (own_key, own),
     ])
 }
 
@@ -268,129 +255,19 @@ fn metadata(metadata: &ResourceMetadata) -> Out {
     ])
 }
 
-/// What is written, in the order in which it is written.
-enum Out {
-    Null,
-    Switch(bool),
-    Text(String),
-    List(Vec<Out>),
-    Map(Vec<(String, Out)>),
-}
-
-fn text(value: impl ToString) -> Out {
-    Out::Text(value.to_string())
-}
-
-fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Out {
-    Out::List(values.into_iter().map(text).collect())
-}
-
-fn map<const N: usize>(entries: [(&str, Out); N]) -> Out {
-    Out::Map(
-        entries
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    )
+fn duration(value: Duration) -> Out {
+    text(&duration_text(value))
 }
 
 fn secret(is_set: bool) -> Out {
     if is_set { text(REDACTED) } else { Out::Null }
 }
 
-fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
-    words
-        .iter()
-        .find(|(_, other)| *other == value)
-        .map_or("", |(word, _)| word)
-}
-
-/// Blocks for mappings and for lists of mappings, brackets for lists of texts.
-fn write(out: &mut String, indent: usize, value: &Out) {
-    match value {
-        Out::Map(entries) if !entries.is_empty() => {
-            for (index, (key, value)) in entries.iter().enumerate() {
-                if index > 0 {
-                    pad(out, indent);
-                }
-                out.push_str(&scalar(key));
-                out.push(':');
-                write_nested(out, indent.saturating_add(2), value);
-            }
-        }
-        Out::List(items) if items.iter().any(|item| matches!(item, Out::Map(_))) => {
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    pad(out, indent);
-                }
-                out.push_str("- ");
-                write(out, indent.saturating_add(2), item);
-            }
-        }
-        Out::Null | Out::Switch(_) | Out::Text(_) | Out::List(_) | Out::Map(_) => {
-            out.push_str(&inline(value));
-            out.push('\n');
-        }
-    }
-}
-
-fn write_nested(out: &mut String, indent: usize, value: &Out) {
-    let block = match value {
-        Out::Map(entries) => !entries.is_empty(),
-        Out::List(items) => items.iter().any(|item| matches!(item, Out::Map(_))),
-        Out::Null | Out::Switch(_) | Out::Text(_) => false,
-    };
-    if block {
-        out.push('\n');
-        pad(out, indent);
-    } else {
-        out.push(' ');
-    }
-    write(out, indent, value);
-}
-
-fn pad(out: &mut String, indent: usize) {
-    let end = out.len().saturating_add(indent);
-    while out.len() < end {
-        out.push(' ');
-    }
-}
-
-fn inline(value: &Out) -> String {
-    match value {
-        Out::Null => "null".to_owned(),
-        Out::Switch(on) => on.to_string(),
-        Out::Text(text) => scalar(text),
-        Out::List(items) => {
-            let items: Vec<String> = items.iter().map(inline).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Out::Map(entries) => {
-            let mut inside = String::new();
-            for (key, value) in entries {
-                let comma = if inside.is_empty() { "" } else { ", " };
-                let written = write!(inside, "{comma}{}: {}", scalar(key), inline(value));
-                debug_assert!(written.is_ok(), "a string takes any text");
-            }
-            format!("{{{inside}}}")
-        }
-    }
-}
-
-/// Plain where nothing could be misread, else in quotes, which JSON and YAML share.
-fn scalar(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
-    if plain {
-        return text.to_owned();
-    }
-    // What the file says is expanded when it is read; this is what came of it.
-    let escaped = text.replace('$', "$$");
-    Json::String(escaped).to_string()
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> Out {
+    text(
+        words
+            .iter()
+            .find(|(_, other)| *other == value)
+            .map_or("", |(word, _)| word),
+    )
 }

@@ -48,7 +48,6 @@ pub(super) struct Inputs<'i> {
 /// Expands every value below `node`.
 pub(super) fn expand(node: &mut Node, inputs: &Inputs<'_>, faults: &mut Faults<'_>) {
     match &mut node.value {
-        Value::Invalid => {}
         Value::Sequence(items) => {
             for item in items {
                 expand(item, inputs, faults);
@@ -78,7 +77,7 @@ pub(super) fn expand(node: &mut Node, inputs: &Inputs<'_>, faults: &mut Faults<'
                 node.value = Value::Invalid;
             }
         },
-        Value::Scalar { .. } => {}
+        Value::Scalar { .. } | Value::Invalid => {}
     }
 }
 

@@ -242,12 +242,11 @@ fn read_peers(node: &Node, faults: &mut Faults<'_>) -> Vec<IpNet> {
         let net = text
             .parse::<IpNet>()
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        match net {
-            Ok(net) => peers.push(net.trunc()),
-            Err(_) => {
-                let message = format!("{} is not an address or a network", shown(item, text));
-                faults.error_help(&item.place, message, "as in `10.0.0.7` or `10.0.0.0/8`");
-            }
+        if let Ok(net) = net {
+            peers.push(net.trunc());
+        } else {
+            let message = format!("{} is not an address or a network", shown(item, text));
+            faults.error_help(&item.place, message, "as in `10.0.0.7` or `10.0.0.0/8`");
         }
     }
     peers

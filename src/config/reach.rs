@@ -6,6 +6,7 @@ use crate::config::authenticator;
 use crate::config::authenticator::AuthenticatorKind;
 use crate::config::authenticator::JwtRules;
 use crate::config::reader::Faults;
+use crate::config::reader::Place;
 use crate::config::reader::shown;
 use crate::config::resource;
 use crate::config::scalar;
@@ -20,24 +21,10 @@ pub(super) fn connect(
 ) {
     let mut reported = BTreeSet::new();
     for declared in resources {
-        let accepted = match declared.authenticators {
-            Some(node) => named(node, authenticators, faults),
-            None => {
-                let all: Vec<usize> = authenticators
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, one)| !one.anonymous)
-                    .map(|(index, _)| index)
-                    .collect();
-                if all.is_empty() && !authenticators.is_empty() {
-                    faults.error_help(
-                        &declared.place,
-                        "no authenticator answers for this resource",
-                        "strangers are accepted only where `authenticators` names them",
-                    );
-                }
-                all
-            }
+        let accepted = if let Some(node) = declared.authenticators {
+            named(node, authenticators, faults)
+        } else {
+            all_but_anonymous(&declared.place, authenticators, faults)
         };
         let all: Vec<&authenticator::Declared> = accepted
             .iter()
@@ -48,6 +35,27 @@ pub(super) fn connect(
         refuse_unrestricted_issuers(declared, &all, faults);
         declared.resource.authenticators = accepted;
     }
+}
+
+fn all_but_anonymous(
+    place: &Place,
+    authenticators: &[authenticator::Declared],
+    faults: &mut Faults<'_>,
+) -> Vec<usize> {
+    let found: Vec<usize> = authenticators
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| !one.anonymous)
+        .map(|(index, _)| index)
+        .collect();
+    if found.is_empty() && !authenticators.is_empty() {
+        faults.error_help(
+            place,
+            "no authenticator answers for this resource",
+            "strangers are accepted only where `authenticators` names them",
+        );
+    }
+    found
 }
 
 fn named(

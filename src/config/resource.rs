@@ -27,7 +27,7 @@ pub struct Resource {
     pub kind: ResourceKind,
     /// Accepted audiences; never empty.
     pub audiences: Vec<String>,
-    /// Indices into [`Config::authenticators`] of the ones that it accepts.
+    /// Indices into [`Config::authenticators`](crate::config::Config::authenticators) of the ones that it accepts.
     pub authenticators: Vec<usize>,
     /// The tenant that it belongs to.
     pub tenant: String,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::reader::Faults;
+use crate::config::reader::cut;
 use crate::config::reader::shown;
 use crate::config::reader::wrong_shape;
 use crate::config::suggest;
@@ -20,32 +21,26 @@ const SHORT_SECRET: usize = 16;
 
 /// Text that may be empty.
 pub(super) fn text<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<&'t str> {
-    match &node.value {
-        Value::Scalar { text, plain: false } => Some(text),
-        Value::Scalar { plain: true, .. } if node.is_null() => {
-            wrong_shape(node, "text", faults);
-            None
-        }
-        Value::Scalar { text, plain: true } if is_number(text) || boolean_of(text).is_some() => {
-            let kind = if is_number(text) {
-                "the number"
-            } else {
-                "the switch"
-            };
-            let message = if node.place.is_hidden() {
-                "expected text".to_owned()
-            } else {
-                format!("expected text, found {kind} `{text}`")
-            };
-            faults.error_help(&node.place, message, "put it in quotes");
-            None
-        }
-        Value::Scalar { text, plain: true } => Some(text),
-        Value::Sequence(_) | Value::Mapping(_) | Value::Invalid => {
-            wrong_shape(node, "text", faults);
-            None
-        }
+    let Value::Scalar { text, plain } = &node.value else {
+        wrong_shape(node, "text", faults);
+        return None;
+    };
+    if node.is_null() {
+        wrong_shape(node, "text", faults);
+        return None;
     }
+    if *plain && (is_number(text) || boolean_of(text).is_some()) {
+        let message = if node.place.is_hidden() {
+            "expected text".to_owned()
+        } else if is_number(text) {
+            format!("expected text, found the number `{}`", cut(text))
+        } else {
+            format!("expected text, found the switch `{text}`")
+        };
+        faults.error_help(&node.place, message, "put it in quotes");
+        return None;
+    }
+    Some(text)
 }
 
 /// Text of at least one character and without controls.

@@ -18,83 +18,21 @@ pub fn json_schema() -> Value {
         &["authenticators", "resources"],
         [
             ("listen", listen()),
-            (
-                "client_ip",
-                object(
-                    "Where the caller's address is taken from.",
-                    &[],
-                    [(
-                        "from",
-                        word("The source of the address.", words(&CLIENT_IP), "peer"),
-                    )],
-                ),
-            ),
+            ("client_ip", client_ip()),
             (
                 "authenticators",
-                json!({
-                    "description": "How callers are recognised. Each credential is answered by exactly one.",
-                    "type": "array", "minItems": 1, "items": authenticator::any(),
-                }),
-            ),
-            (
-                "resources",
-                json!({
-                    "description": "What is protected.",
-                    "type": "array", "minItems": 1, "items": resource::any(),
-                }),
-            ),
-            (
-                "policies",
-                object(
-                    "Where the Cedar policies live.",
-                    &[],
-                    [
-                        ("dir", text("Directory, relative to this file.", "policies")),
-                        ("reload_interval", text("How often it is looked at.", "1s")),
-                    ],
+                some(
+                    "How callers are recognised. Each credential is answered by exactly one.",
+                    &authenticator::any(),
                 ),
             ),
-            (
-                "identity_headers",
-                object(
-                    "What the upstream is told about the caller.",
-                    &[],
-                    [
-                        ("prefix", text("Lower case, ending in `-`.", "x-cedargate-")),
-                        (
-                            "send",
-                            list_of("The facts that are sent.", &word_type(words(&FIELDS))),
-                        ),
-                    ],
-                ),
-            ),
+            ("resources", some("What is protected.", &resource::any())),
+            ("policies", policies()),
+            ("identity_headers", identity_headers()),
             ("limits", limits()),
             ("decision_log", decision_log()),
-            (
-                "admin",
-                object(
-                    "The admin listener.",
-                    &[],
-                    [(
-                        "token",
-                        nullable("Bearer token for `/v1`; absent: loopback callers only."),
-                    )],
-                ),
-            ),
-            (
-                "log",
-                object(
-                    "The program's own log, on standard error.",
-                    &[],
-                    [
-                        (
-                            "level",
-                            text("A level, or a filter in the syntax of RUST_LOG.", "info"),
-                        ),
-                        ("format", word("The form.", words(&FORMATS), "json")),
-                    ],
-                ),
-            ),
+            ("admin", admin()),
+            ("log", log()),
             (
                 "explain_to_anonymous",
                 switch("Whether strangers are told the names of roles."),
@@ -102,13 +40,63 @@ pub fn json_schema() -> Value {
         ],
     );
     if let Value::Object(root) = &mut schema {
-        root.insert(
-            "$schema".into(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
+        root.insert("$schema".into(), json!(DIALECT));
         root.insert("title".into(), json!("cedargate configuration"));
     }
     schema
+}
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+fn client_ip() -> Value {
+    let from = word("The source of the address.", &words(&CLIENT_IP), "peer");
+    object(
+        "Where the caller's address is taken from.",
+        &[],
+        [("from", from)],
+    )
+}
+
+fn policies() -> Value {
+    object(
+        "Where the Cedar policies live.",
+        &[],
+        [
+            ("dir", text("Directory, relative to this file.", "policies")),
+            ("reload_interval", text("How often it is looked at.", "1s")),
+        ],
+    )
+}
+
+fn identity_headers() -> Value {
+    let field = word_type(&words(&FIELDS));
+    object(
+        "What the upstream is told about the caller.",
+        &[],
+        [
+            ("prefix", text("Lower case, ending in `-`.", "x-cedargate-")),
+            ("send", list_of("The facts that are sent.", &field)),
+        ],
+    )
+}
+
+fn admin() -> Value {
+    let token = nullable("Bearer token for `/v1`; absent: loopback callers only.");
+    object("The admin listener.", &[], [("token", token)])
+}
+
+fn log() -> Value {
+    object(
+        "The program's own log, on standard error.",
+        &[],
+        [
+            (
+                "level",
+                text("A level, or a filter in the syntax of RUST_LOG.", "info"),
+            ),
+            ("format", word("The form.", &words(&FORMATS), "json")),
+        ],
+    )
 }
 
 fn listen() -> Value {
@@ -181,7 +169,7 @@ fn decision_log() -> Value {
                 "to",
                 json!({
                     "description": "stdout, none, or a file.",
-                    "anyOf": [word_type(vec!["stdout", "none"]), file],
+                    "anyOf": [word_type(&["stdout", "none"]), file],
                     "default": "stdout",
                 }),
             ),
@@ -236,7 +224,12 @@ fn list_of(description: &str, items: &Value) -> Value {
     json!({"description": description, "type": "array", "items": items})
 }
 
-fn word(description: &str, words: Vec<&str>, default: &str) -> Value {
+/// A list of one item at least.
+fn some(description: &str, items: &Value) -> Value {
+    json!({"description": description, "type": "array", "minItems": 1, "items": items})
+}
+
+fn word(description: &str, words: &[&str], default: &str) -> Value {
     let mut schema = word_type(words);
     if let Value::Object(schema) = &mut schema {
         schema.insert("description".into(), json!(description));
@@ -246,7 +239,7 @@ fn word(description: &str, words: Vec<&str>, default: &str) -> Value {
 }
 
 /// One of some words, or a variable that holds one.
-fn word_type(words: Vec<&str>) -> Value {
+fn word_type(words: &[&str]) -> Value {
     json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": "\\$\\{"}]})
 }
 

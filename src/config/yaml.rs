@@ -15,6 +15,7 @@ use serde_saphyr::granit_parser::Span;
 
 use crate::config::reader::Faults;
 use crate::config::reader::Place;
+use crate::config::suggest;
 use crate::fault::Source;
 
 /// Collections within collections; the deepest key of a valid file is at 6.
@@ -280,11 +281,16 @@ fn secret_name(parent: &str, key: &str) -> bool {
         return false; // `limits.token` is a size
     }
     let lower = key.to_lowercase();
-    SECRET_KEYS.iter().any(|name| {
-        crate::config::suggest::distance(&lower, name) <= usize::from(name.len() > 3) * 2
-    }) || ["secret", "password", "passwd", "credential", "private"]
-        .iter()
-        .any(|word| lower.contains(word))
+    SECRET_KEYS.iter().any(|name| near(&lower, name))
+        || ["secret", "password", "passwd", "credential", "private"]
+            .iter()
+            .any(|word| lower.contains(word))
+}
+
+/// Within two slips; a short name has too many neighbours.
+fn near(key: &str, name: &str) -> bool {
+    let slips = if name.len() > 3 { 2 } else { 0 };
+    suggest::distance(key, name) <= slips
 }
 
 fn refusal(event: &Event<'_>) -> Option<&'static str> {
@@ -301,7 +307,14 @@ fn refusal(event: &Event<'_>) -> Option<&'static str> {
                 None
             }
         }
-        _ => None,
+        Event::StreamStart
+        | Event::StreamEnd
+        | Event::DocumentStart(..)
+        | Event::DocumentEnd
+        | Event::Anchor(..)
+        | Event::SequenceEnd
+        | Event::MappingEnd
+        | _ => None,
     }
 }
 

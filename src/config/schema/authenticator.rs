@@ -9,6 +9,7 @@ use crate::config::danger;
 use crate::config::schema::list_of;
 use crate::config::schema::nullable;
 use crate::config::schema::object;
+use crate::config::schema::some;
 use crate::config::schema::string;
 use crate::config::schema::switch;
 use crate::config::schema::text;
@@ -110,7 +111,7 @@ fn token_rules<const N: usize>(
 }
 
 fn algorithm() -> Value {
-    word_type(Algorithm::ALL.iter().map(|one| one.name()).collect())
+    word_type(&Algorithm::ALL.map(Algorithm::name))
 }
 
 fn local_keys() -> Value {
@@ -128,7 +129,7 @@ fn local_keys() -> Value {
         let one_of = json!([{"required": ["file"]}, {"required": ["pem"]}]);
         key.insert("oneOf".into(), one_of);
     }
-    json!({"description": "Public keys.", "type": "array", "minItems": 1, "items": key})
+    some("Public keys.", &key)
 }
 
 fn claims() -> Value {

@@ -85,8 +85,8 @@ fn mcp() -> Value {
                 "versions",
                 texts("Accepted protocol revisions; empty: all that are known."),
             ),
-            ("batches", word_type(vec!["deny"])),
-            ("message_from", word_type(vec!["body"])),
+            ("batches", word_type(&["deny"])),
+            ("message_from", word_type(&["body"])),
         ],
     )
 }

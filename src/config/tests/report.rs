@@ -34,7 +34,28 @@ revocations: revoked.txt
 #[test]
 fn every_fault_is_reported_at_once() {
     let faults = parsed(TWELVE).unwrap_err();
-    insta::assert_snapshot!(render(&faults, false), @r#"
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    cedargate.yaml:2:3: error: unknown key `grcp` (did you mean `grpc`?)
+    cedargate.yaml:3:9: error: `localhost:9192` is not an address (an IP address and a port: `127.0.0.1:9192` for this machine, `0.0.0.0:9192` for all)
+    cedargate.yaml:4:10: error: `5 seconds` is not a duration (as in `150ms`, `5s`, `1m`, `24h`)
+    cedargate.yaml:8:13: error: keys would be fetched over plain http (use https; for experiments only, `insecure_allow_http: true`)
+    cedargate.yaml:9:25: error: `HS256` is symmetric: who can verify a token could also forge one (one of: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA)
+    cedargate.yaml:10:13: error: duration out of bounds (between 0ms and 5m)
+    cedargate.yaml:11:5: error: no keys to verify tokens with (set `jwks_uri` or `keys`)
+    cedargate.yaml:11:11: error: a second authenticator named `corp`
+    cedargate.yaml:16:10: error: a path that is not canonical (no empty or dot segments, no `;`, `\` or percent-encoding, and no `/` at the end of the path of an http resource)
+    cedargate.yaml:22:66: error: never matches: the route `all` takes its paths (first match wins; put it before)
+    cedargate.yaml:23:5: error: `mcp` on a resource of kind `http`
+    cedargate.yaml:24:17: error: size out of bounds (between 1 and 16KiB)
+    cedargate.yaml:25:1: error: unknown key `revocations` (`revocations` is not supported by this version)
+    ");
+}
+
+#[test]
+fn a_report_points_at_each_fault() {
+    let faults = parsed(TWELVE).unwrap_err();
+    insta::assert_snapshot!(render(&faults[..5], false), @r"
     error: unknown key `grcp`
      --> cedargate.yaml:2:3
       |
@@ -74,73 +95,13 @@ fn every_fault_is_reported_at_once() {
       |                         ^^^^^
       |
       = help: one of: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA
-
-    error: duration out of bounds
-      --> cedargate.yaml:10:13
-       |
-    10 |     leeway: 10m
-       |             ^^^
-       |
-       = help: between 0ms and 5m
-
-    error: no keys to verify tokens with
-      --> cedargate.yaml:11:5
-       |
-    11 |   - name: corp
-       |     ^^^^
-       |
-       = help: set `jwks_uri` or `keys`
-
-    error: a second authenticator named `corp`
-      --> cedargate.yaml:11:11
-       |
-    11 |   - name: corp
-       |           ^^^^
-
-    error: a path that is not canonical
-      --> cedargate.yaml:16:10
-       |
-    16 |     url: https://mcp.example.com/a/../mcp
-       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       |
-       = help: no empty or dot segments, no `;`, `\` or percent-encoding, and no `/` at the end of the path of an http resource
-
-    error: never matches: the route `all` takes its paths
-      --> cedargate.yaml:22:66
-       |
-    22 |     routes: [{name: all, path: "/{*rest}"}, {name: health, path: /health}]
-       |                                                                  ^^^^^^^
-       |
-       = help: first match wins; put it before
-
-    error: `mcp` on a resource of kind `http`
-      --> cedargate.yaml:23:5
-       |
-    23 |     mcp: {}
-       |     ^^^
-
-    error: size out of bounds
-      --> cedargate.yaml:24:17
-       |
-    24 | limits: {token: 64KiB}
-       |                 ^^^^^
-       |
-       = help: between 1 and 16KiB
-
-    error: unknown key `revocations`
-      --> cedargate.yaml:25:1
-       |
-    25 | revocations: revoked.txt
-       | ^^^^^^^^^^^
-       |
-       = help: `revocations` is not supported by this version
-    "#);
+    ");
 }
 
 #[test]
 fn a_report_has_an_end() {
-    let keys: String = (0..500).map(|n| format!("k{n}: 1\n")).collect();
-    let faults = parsed(&keys).unwrap_err();
+    let keys: Vec<String> = (0..500).map(|n| format!("k{n}: 1")).collect();
+    let faults = parsed(&keys.join("\n")).unwrap_err();
     assert_eq!(faults.len(), 101);
     let last = &faults[100];
     assert_eq!(last.message, "more than 100 faults; the rest is not shown");

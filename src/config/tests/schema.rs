@@ -142,25 +142,14 @@ fn json_of(node: &Node) -> Json {
 /// As much of JSON Schema as ours uses.
 fn fits(schema: &Json, value: &Json) -> Result<(), String> {
     let Json::Object(members) = schema else {
+        let refusal = Err(format!("{value} is refused"));
         return if schema == &Json::from(true) {
             Ok(())
         } else {
-            Err(format!("{value} is refused"))
+            refusal
         };
     };
     for (keyword, argument) in members {
-        let fits_all = |of: &str| {
-            let count = argument
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|one| fits(one, value).is_ok())
-                .count();
-            match of {
-                "anyOf" => count >= 1,
-                _ => count == 1,
-            }
-        };
         let fine = match keyword.as_str() {
             "type" => types(argument).iter().any(|name| is_type(name, value)),
             "enum" => argument.as_array().unwrap().contains(value),
@@ -169,40 +158,23 @@ fn fits(schema: &Json, value: &Json) -> Result<(), String> {
                 assert_eq!(argument, "\\$\\{");
                 value.as_str().is_none_or(|text| text.contains("${"))
             }
-            "anyOf" | "oneOf" => fits_all(keyword),
+            "anyOf" => how_many_fit(argument, value) > 0,
+            "oneOf" => how_many_fit(argument, value) == 1,
             "required" => value.as_object().is_none_or(|map| {
-                argument
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .all(|key| map.contains_key(key.as_str().unwrap()))
+                let keys: Vec<&str> = types(argument);
+                keys.iter().all(|key| map.contains_key(*key))
             }),
-            "minItems" => value
-                .as_array()
-                .is_none_or(|items| items.len() as u64 >= argument.as_u64().unwrap()),
+            "minItems" => {
+                assert_eq!(argument, 1);
+                value.as_array().is_none_or(|items| !items.is_empty())
+            }
             "items" => {
-                for item in value.as_array().into_iter().flatten() {
-                    fits(argument, item)?;
-                }
+                let mut items = value.as_array().into_iter().flatten();
+                items.try_for_each(|item| fits(argument, item))?;
                 true
             }
-            "properties" => {
-                for (key, schema) in argument.as_object().unwrap() {
-                    if let Some(value) = value.get(key) {
-                        fits(schema, value).map_err(|reason| format!("{key}: {reason}"))?;
-                    }
-                }
-                true
-            }
-            "additionalProperties" => {
-                let known = members.get("properties").and_then(Json::as_object);
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    if known.is_none_or(|known| !known.contains_key(key)) {
-                        fits(argument, value).map_err(|_| format!("unknown key {key}"))?;
-                    }
-                }
-                true
-            }
+            "properties" => members_fit(argument, value)?,
+            "additionalProperties" => others_fit(members.get("properties"), argument, value)?,
             "description" | "default" | "title" | "$schema" => true,
             other => panic!("the schema uses `{other}`, which this test does not know"),
         };
@@ -213,10 +185,34 @@ fn fits(schema: &Json, value: &Json) -> Result<(), String> {
     Ok(())
 }
 
+fn how_many_fit(schemas: &Json, value: &Json) -> usize {
+    let schemas = schemas.as_array().unwrap().iter();
+    schemas.filter(|one| fits(one, value).is_ok()).count()
+}
+
+fn members_fit(properties: &Json, value: &Json) -> Result<bool, String> {
+    for (key, schema) in properties.as_object().unwrap() {
+        if let Some(value) = value.get(key) {
+            fits(schema, value).map_err(|reason| format!("{key}: {reason}"))?;
+        }
+    }
+    Ok(true)
+}
+
+fn others_fit(known: Option<&Json>, schema: &Json, value: &Json) -> Result<bool, String> {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        if known.is_none_or(|known| known.get(key).is_none()) {
+            fits(schema, value).map_err(|_| format!("unknown key {key}"))?;
+        }
+    }
+    Ok(true)
+}
+
+/// One word, or a list of them.
 fn types(argument: &Json) -> Vec<&str> {
-    match argument {
-        Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
-        name => vec![name.as_str().unwrap()],
+    match argument.as_array() {
+        Some(names) => names.iter().filter_map(Json::as_str).collect(),
+        None => vec![argument.as_str().unwrap()],
     }
 }
 
