@@ -308,7 +308,7 @@ fn what_has_two_readings_is_a_400() {
     }
     let mismatch = mcp::post(&mcp::call("get_forecast", FORECAST))
         .bearer(&token)
-        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-protocol-version", "2025-11-25")
         .header("mcp-method", "tools/call")
         .header("mcp-name", "set_alert");
     let answer = stack.envoy.send(&mismatch);
