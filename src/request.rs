@@ -14,6 +14,7 @@ pub mod message;
 pub mod methods;
 pub mod path;
 pub mod resource;
+mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
