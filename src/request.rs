@@ -22,6 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::action::Action;
+pub use self::incoming::Incoming;
 
 /// What the caller wants to do, to what, and under which circumstances.
 #[derive(Clone, Debug)]
