@@ -14,6 +14,7 @@ pub mod message;
 pub mod methods;
 pub mod path;
 pub mod resource;
+mod wire;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::action::Action;
+pub use self::incoming::Incoming;
 
 /// What the caller wants to do, to what, and under which circumstances.
 #[derive(Clone, Debug)]

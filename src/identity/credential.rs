@@ -177,7 +177,10 @@ mod tests {
             ("Bearer a,Bearer b", CredentialFault::Several),
             ("Bearer a, DPoP b", CredentialFault::Several),
             ("Basic YTpi,Bearer b", CredentialFault::Several),
-            ("Digest username=\"a\", realm=\"b c\"", CredentialFault::UnsupportedScheme),
+            (
+                "Digest username=\"a\", realm=\"b c\"",
+                CredentialFault::UnsupportedScheme,
+            ),
             ("Bearer a,b", CredentialFault::Malformed),
         ] {
             let read = Credential::from_authorization(Some(value)).map(|_| ());

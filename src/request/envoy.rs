@@ -19,12 +19,12 @@ use crate::proto::envoy::service::auth::v3::attribute_context::Request;
 use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderText;
-use crate::request::incoming;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
-use crate::request::incoming::Wire;
+use crate::request::wire;
+use crate::request::wire::Wire;
 
 /// Reads a check.
 ///
@@ -33,13 +33,13 @@ use crate::request::incoming::Wire;
 /// Whatever has two readings, or is not there; with the parts that an answer needs.
 pub fn read(request: CheckRequest, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
     let wire = match request.attributes {
-        Some(attributes) => wire(attributes),
+        Some(attributes) => described(attributes),
         None => missing("attributes"),
     };
-    incoming::assemble(wire, options)
+    wire::assemble(wire, options)
 }
 
-fn wire(attributes: AttributeContext) -> Wire {
+fn described(attributes: AttributeContext) -> Wire {
     let AttributeContext {
         source,
         destination: _,

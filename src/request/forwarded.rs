@@ -9,11 +9,11 @@ use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderFault;
 use crate::request::headers::HeaderText;
-use crate::request::incoming;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
-use crate::request::incoming::Wire;
+use crate::request::wire;
+use crate::request::wire::Wire;
 
 /// Reads a check. The method, the path and the query of the check itself mean nothing: gateways
 /// append the client's query to it.
@@ -25,16 +25,16 @@ use crate::request::incoming::Wire;
 /// Whatever has two readings, or is not there; with the parts that an answer needs.
 pub fn read(parts: Parts, body: Bytes, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
     let wire = match bag(parts) {
-        Ok(headers) => wire(headers, body, options),
+        Ok(headers) => described(headers, body, options),
         Err(fault) => Wire {
             fault: Some(fault.into()),
             ..Wire::default()
         },
     };
-    incoming::assemble(wire, options)
+    wire::assemble(wire, options)
 }
 
-fn wire(mut headers: HeaderBag, body: Bytes, options: &ReadOptions) -> Wire {
+fn described(mut headers: HeaderBag, body: Bytes, options: &ReadOptions) -> Wire {
     let mut wire = Wire {
         body,
         ..Wire::default()

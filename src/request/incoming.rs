@@ -1,7 +1,6 @@
 //! A request as read from a proxy: the head, the credential and the body, apart.
 //!
-//! Every dialect fills in a [`Wire`], and [`assemble`] turns it into an [`Incoming`] or says why it
-//! cannot. Nothing above this knows which proxy asked.
+//! Nothing above this knows which proxy asked, or how.
 
 use std::net::IpAddr;
 
@@ -12,21 +11,10 @@ use crate::config::ClientIp;
 use crate::config::Config;
 use crate::identity::credential::Credential;
 use crate::identity::credential::CredentialFault;
-use crate::request::client_ip;
-use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderFault;
-use crate::request::headers::folds_to;
-use crate::request::host;
 use crate::request::host::HostFault;
 use crate::request::path::CanonicalPath;
 use crate::request::path::PathFault;
-
-/// Longest request id that is taken over, in bytes.
-const MAX_REQUEST_ID: usize = 128;
-/// Longest method, in bytes.
-const MAX_METHOD: usize = 32;
-/// Most bytes of a refused host or path that are kept for the log.
-const MAX_NOTED: usize = 256;
 
 /// One request, read. Nothing of it is believed yet.
 #[derive(Debug)]
@@ -66,7 +54,7 @@ pub struct Head {
     pub mcp_name: Option<String>,
     /// `Mcp-Session-Id`.
     pub session: Option<String>,
-    /// `Content-Type`.
+    /// `Content-Type`; several are joined with commas.
     pub content_type: Option<String>,
     /// `Content-Encoding`; several are joined with commas.
     pub content_encoding: Option<String>,
@@ -76,8 +64,8 @@ pub struct Head {
     pub traceparent: Option<String>,
     /// The caller's address, when it is known for certain.
     pub client_ip: Option<IpAddr>,
-    /// The headers, as sent, that some server would take for one of ours. All of them are to be
-    /// removed before the upstream sees the request.
+    /// The headers, as sent, that some server would take for one of ours. The upstream must see
+    /// none of them as the client sent it: those that the answer does not set are to be removed.
     pub remove: Vec<String>,
 }
 
@@ -200,246 +188,4 @@ impl RequestError {
             Self::TwoCredentials | Self::Path(PathFault::TokenInQuery)
         )
     }
-}
-
-/// What a dialect hands over.
-#[derive(Debug, Default)]
-pub(super) struct Wire {
-    /// The method.
-    pub(super) method: String,
-    /// The scheme, or empty.
-    pub(super) scheme: String,
-    /// The authority.
-    pub(super) host: String,
-    /// Path and query.
-    pub(super) target: String,
-    /// The headers.
-    pub(super) headers: HeaderBag,
-    /// Whether pseudo headers and `host` are the request's own, and so must agree with the rest.
-    pub(super) own_head: bool,
-    /// The address that the proxy was asked from.
-    pub(super) peer: Option<IpAddr>,
-    /// As much of the body as was passed on.
-    pub(super) body: Bytes,
-    /// The body's length, where the proxy says.
-    pub(super) size: Option<u64>,
-    /// The resource that the proxy's route names.
-    pub(super) resource: Option<String>,
-    /// A fault that the dialect itself found.
-    pub(super) fault: Option<RequestError>,
-}
-
-/// Reads what a dialect handed over.
-pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
-    let request_id = request_id(&mut wire.headers);
-    match read(&mut wire, options) {
-        Ok((mut head, credential, body)) => {
-            head.request_id = request_id;
-            Ok(Incoming {
-                head,
-                credential,
-                body,
-                resource: wire.resource,
-            })
-        }
-        Err(error) => Err(Box::new(Refused {
-            error,
-            method: noted(&wire.method),
-            host: noted(&wire.host),
-            path: noted(wire.target.split('?').next().unwrap_or_default()),
-            request_id,
-            resource: wire.resource,
-        })),
-    }
-}
-
-type Parts = (Head, Result<Credential, CredentialFault>, Body);
-
-fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
-    if let Some(fault) = wire.fault.take() {
-        return Err(fault);
-    }
-    check_method(&wire.method)?;
-    let scheme = scheme(&wire.scheme)?;
-    let (path, _) = CanonicalPath::parse(&wire.target)?;
-    let host = host::normalise(&wire.host, &scheme)?;
-    if wire.own_head {
-        check_agreement(wire, &scheme, &host)?;
-    }
-    check_connection(&wire.headers, &options.identity_prefix)?;
-    let client_ip = client_ip::find(&wire.headers, wire.peer, options);
-    let remove = wire.headers.folding(&options.identity_prefix);
-    let headers = &mut wire.headers;
-    let credential = credential(headers)?;
-    let length = content_length(headers)?;
-    let partial = is_partial(headers);
-    let preflight = headers
-        .values("access-control-request-method")
-        .next()
-        .is_some();
-    let head = Head {
-        method: wire.method.clone(),
-        scheme,
-        host,
-        path,
-        origin: headers.take("origin")?,
-        preflight,
-        protocol_version: headers.take("mcp-protocol-version")?,
-        mcp_method: headers.take("mcp-method")?,
-        mcp_name: headers.take("mcp-name")?,
-        session: headers.take("mcp-session-id")?,
-        content_type: headers.take("content-type")?,
-        content_encoding: content_encoding(headers)?,
-        request_id: String::new(),
-        traceparent: headers.take("traceparent").unwrap_or(None),
-        client_ip,
-        remove,
-    };
-    let body = body(wire, length, partial, options.body_limit);
-    Ok((head, credential, body))
-}
-
-fn check_method(method: &str) -> Result<(), RequestError> {
-    let valid = (1..=MAX_METHOD).contains(&method.len())
-        && method
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-    if valid {
-        Ok(())
-    } else {
-        Err(RequestError::Method)
-    }
-}
-
-fn scheme(scheme: &str) -> Result<String, RequestError> {
-    let scheme = scheme.to_ascii_lowercase();
-    match scheme.as_str() {
-        "" | "http" | "https" => Ok(scheme),
-        _ => Err(RequestError::Scheme),
-    }
-}
-
-/// The pseudo headers (RFC 9113, section 8.3.1) and `host`, where they are there, say the same as
-/// the request line.
-fn check_agreement(wire: &Wire, scheme: &str, host: &str) -> Result<(), RequestError> {
-    for (name, expected) in [
-        (":method", wire.method.as_str()),
-        (":path", wire.target.as_str()),
-    ] {
-        if wire
-            .headers
-            .values(name)
-            .any(|value| value != expected.as_bytes())
-        {
-            return Err(RequestError::Disagreement(name));
-        }
-    }
-    let foreign = |value: &[u8]| !value.eq_ignore_ascii_case(scheme.as_bytes());
-    if wire.headers.values(":scheme").any(foreign) {
-        return Err(RequestError::Disagreement(":scheme"));
-    }
-    for name in [":authority", "host"] {
-        if let Some(value) = wire.headers.single(name)?
-            && host::normalise(value, scheme)? != host
-        {
-            return Err(RequestError::Disagreement(name));
-        }
-    }
-    Ok(())
-}
-
-fn check_connection(headers: &HeaderBag, prefix: &str) -> Result<(), RequestError> {
-    let mut options = headers
-        .values("connection")
-        .flat_map(|value| value.split(|byte| *byte == b','));
-    if options.any(|option| folds_to(option.trim_ascii(), prefix)) {
-        return Err(RequestError::ProtectedConnection);
-    }
-    Ok(())
-}
-
-/// A value that cannot be read is a bad credential, but two of them are a bad request.
-fn credential(
-    headers: &mut HeaderBag,
-) -> Result<Result<Credential, CredentialFault>, RequestError> {
-    match headers.take("authorization") {
-        Ok(value) => match Credential::from_authorization(value.as_deref()) {
-            Err(CredentialFault::Several) => Err(RequestError::TwoCredentials),
-            read => Ok(read),
-        },
-        Err(HeaderFault::Repeated(_)) => Err(RequestError::TwoCredentials),
-        Err(HeaderFault::Value(_)) => Ok(Err(CredentialFault::Malformed)),
-        Err(fault @ (HeaderFault::TooMany | HeaderFault::Missing(_))) => Err(fault.into()),
-    }
-}
-
-fn content_length(headers: &mut HeaderBag) -> Result<Option<u64>, HeaderFault> {
-    let name = "content-length";
-    let Some(text) = headers.take(name)? else {
-        return Ok(None);
-    };
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(HeaderFault::Value(name));
-    }
-    text.parse().map(Some).map_err(|_| HeaderFault::Value(name))
-}
-
-/// With buffering off a client's own header comes through, so `false` proves nothing.
-fn is_partial(headers: &HeaderBag) -> bool {
-    headers
-        .values("x-envoy-auth-partial-body")
-        .any(|value| value != b"false")
-}
-
-fn content_encoding(headers: &HeaderBag) -> Result<Option<String>, HeaderFault> {
-    let name = "content-encoding";
-    let mut joined: Option<String> = None;
-    for value in headers.values(name) {
-        let value = std::str::from_utf8(value).map_err(|_| HeaderFault::Value(name))?;
-        match &mut joined {
-            None => joined = Some(value.trim().to_owned()),
-            Some(joined) => {
-                joined.push(',');
-                joined.push_str(value.trim());
-            }
-        }
-    }
-    Ok(joined)
-}
-
-fn body(wire: &mut Wire, announced: Option<u64>, partial: bool, limit: usize) -> Body {
-    let bytes = std::mem::take(&mut wire.body);
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let differs = |announced: Option<u64>| announced.is_some_and(|expected| expected != length);
-    if bytes.len() > limit {
-        Body::Oversized
-    } else if partial || differs(announced) || differs(wire.size) {
-        Body::Partial
-    } else if bytes.is_empty() {
-        Body::Absent
-    } else {
-        Body::Complete(bytes)
-    }
-}
-
-fn request_id(headers: &mut HeaderBag) -> String {
-    match headers.take("x-request-id") {
-        Ok(Some(id)) if id.len() <= MAX_REQUEST_ID && !id.contains(' ') => id,
-        Ok(Some(_) | None) | Err(_) => String::new(),
-    }
-}
-
-fn noted(text: &str) -> String {
-    start_of(text, MAX_NOTED).to_owned()
-}
-
-/// The start of a text, whole characters of at most `limit` bytes.
-pub(super) fn start_of(text: &str, limit: usize) -> &str {
-    if text.len() <= limit {
-        return text;
-    }
-    (0..=limit)
-        .rev()
-        .find_map(|end| text.get(..end))
-        .unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 //! nesting deeper than [`MAX_DEPTH`], and anything after the document. It pulls one event at a
 //! time, holds no tree and does not recurse.
 
+mod fault;
 mod keys;
 mod number;
 mod string;
@@ -12,8 +13,8 @@ mod string;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use thiserror::Error;
-
+pub use self::fault::JsonFault;
+pub use self::fault::JsonFaultKind;
 use self::keys::Keys;
 
 /// Deepest accepted nesting of objects and arrays.
@@ -58,51 +59,6 @@ pub enum Token<'a> {
     Bool(bool),
     /// `null`
     Null,
-}
-
-/// What is wrong, and where.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("{kind} at byte {offset}")]
-pub struct JsonFault {
-    /// What is wrong.
-    pub kind: JsonFaultKind,
-    /// Offset in bytes from the start of the document.
-    pub offset: usize,
-}
-
-/// What can be wrong with a document.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum JsonFaultKind {
-    /// Bytes that are not UTF-8.
-    #[error("invalid UTF-8")]
-    Utf8,
-    /// A byte order mark.
-    #[error("a byte order mark")]
-    ByteOrderMark,
-    /// The document ends too early.
-    #[error("unexpected end")]
-    End,
-    /// Something that the grammar has no place for.
-    #[error("unexpected character")]
-    Character,
-    /// More than one document.
-    #[error("text after the document")]
-    Trailing,
-    /// Nesting deeper than [`MAX_DEPTH`].
-    #[error("nesting deeper than {MAX_DEPTH}")]
-    Depth,
-    /// The same name twice in one object.
-    #[error("a duplicate name")]
-    DuplicateKey,
-    /// An escape that the grammar does not know.
-    #[error("an invalid escape")]
-    Escape,
-    /// Half of a surrogate pair.
-    #[error("a lone surrogate")]
-    Surrogate,
-    /// A number that no double can hold.
-    #[error("a number out of range")]
-    Range,
 }
 
 #[derive(Debug)]

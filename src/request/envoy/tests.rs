@@ -221,7 +221,6 @@ fn two_readings_of_a_header_are_refused() {
         ("mcp-method", "tools/list,tools/call"),
         ("mcp-name", "danger,greet"),
         ("mcp-session-id", "a,b"),
-        ("content-type", "application/json,text/plain"),
         ("content-length", "2,2"),
         ("origin", "https://a.example,https://b.example"),
         ("host", "mcp.example.com,mcp.example.com"),

@@ -13,9 +13,9 @@ use super::params::Field;
 use crate::config::McpRules;
 use crate::request::Thing;
 use crate::request::incoming::Head;
-use crate::request::incoming::start_of;
 use crate::request::methods::MODERN;
 use crate::request::methods::REVISIONS;
+use crate::request::wire::start_of;
 
 /// Most bytes of a refused version that are kept.
 const MAX_VERSION: usize = 64;

@@ -47,11 +47,14 @@ impl Envelope<'_> {
     }
 }
 
-/// Reads a body. The id is there whenever the body is acceptable JSON and the id itself is valid.
+/// Reads a body. The id is there whenever the body is acceptable JSON, the id itself is valid and
+/// the message is not a response.
 pub(super) fn read(body: &[u8]) -> (Option<Box<str>>, Result<Envelope<'_>, MessageFaultKind>) {
     match draft(body) {
         Ok(draft) => {
-            let id = draft.id.map(Box::from);
+            // The id of a response is not the client's: an answer that echoed it could be taken
+            // for one to a request of the client's own.
+            let id = draft.id.filter(|_| draft.answers == 0).map(Box::from);
             (id, finish(draft))
         }
         Err(fault) => {

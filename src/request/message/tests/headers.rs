@@ -31,94 +31,97 @@ const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
+/// Version, method and name in headers, the body, and what becomes of the request.
+const MIRRORED: &[(&str, &str, &str, &str, &str)] = &[
+    ("2026-07-28", "tools/call", "danger", MODERN_CALL, "ok"),
+    ("2026-07-28", "tools/call", "greet", MODERN_CALL, NAME),
+    ("2026-07-28", "tools/call", "DANGER", MODERN_CALL, NAME),
+    ("2026-07-28", "tools/list", "danger", MODERN_CALL, METHOD),
+    ("2026-07-28", "TOOLS/CALL", "danger", MODERN_CALL, METHOD),
+    ("2026-07-28", "", "danger", MODERN_CALL, METHOD),
+    ("2026-07-28", "tools/call", "", MODERN_CALL, NAME),
+    (
+        "2026-07-28",
+        "tools/call",
+        "danger",
+        LEGACY_CALL,
+        "malformed",
+    ),
+    ("", "tools/call", "danger", MODERN_CALL, VERSION),
+    ("2025-11-25", "tools/call", "danger", MODERN_CALL, VERSION),
+    ("", "", "", MODERN_CALL, VERSION),
+    ("", "", "", LEGACY_CALL, "ok"),
+    ("", "", "danger", LEGACY_CALL, "ok"),
+    ("", "", "greet", LEGACY_CALL, NAME),
+    ("2025-06-18", "", "greet", LEGACY_CALL, NAME),
+    ("2025-11-25", "", "greet", LEGACY_CALL, NAME),
+    ("2025-11-25", "ping", "", LEGACY_CALL, METHOD),
+    ("2025-11-25", "tools/call", "danger", LEGACY_CALL, "ok"),
+    ("2025-03-26", "", "", LEGACY_CALL, "ok"),
+    ("2024-11-05", "", "", LEGACY_CALL, "unsupported"),
+    (
+        "2026-07-29",
+        "tools/call",
+        "danger",
+        MODERN_CALL,
+        "unsupported",
+    ),
+    (
+        "2026-07-28 ",
+        "tools/call",
+        "danger",
+        MODERN_CALL,
+        "unsupported",
+    ),
+    (
+        "2026-07-28",
+        "tools/call",
+        "=?base64?ZGFuZ2Vy?=",
+        MODERN_CALL,
+        "ok",
+    ),
+    (
+        "2026-07-28",
+        "tools/call",
+        "=?base64?Z3JlZXQ=?=",
+        MODERN_CALL,
+        NAME,
+    ),
+    (
+        "2026-07-28",
+        "tools/call",
+        "=?BASE64?ZGFuZ2Vy?=",
+        MODERN_CALL,
+        NAME,
+    ),
+    (
+        "2026-07-28",
+        "tools/call",
+        "=?base64?ZGFuZ2Vy",
+        MODERN_CALL,
+        NAME,
+    ),
+    (
+        "2026-07-28",
+        "tools/call",
+        "=?base64?ZGFu Z2Vy?=",
+        MODERN_CALL,
+        NAME,
+    ),
+    (
+        "2026-07-28",
+        "=?base64?dG9vbHMvY2FsbA==?=",
+        "danger",
+        MODERN_CALL,
+        METHOD,
+    ),
+];
+
 #[test]
 fn headers_say_what_the_body_says() {
-    for (version, method, name, body, expected) in [
-        ("2026-07-28", "tools/call", "danger", MODERN_CALL, "ok"),
-        ("2026-07-28", "tools/call", "greet", MODERN_CALL, NAME),
-        ("2026-07-28", "tools/call", "DANGER", MODERN_CALL, NAME),
-        ("2026-07-28", "tools/list", "danger", MODERN_CALL, METHOD),
-        ("2026-07-28", "TOOLS/CALL", "danger", MODERN_CALL, METHOD),
-        ("2026-07-28", "", "danger", MODERN_CALL, METHOD),
-        ("2026-07-28", "tools/call", "", MODERN_CALL, NAME),
-        (
-            "2026-07-28",
-            "tools/call",
-            "danger",
-            LEGACY_CALL,
-            "malformed",
-        ),
-        ("", "tools/call", "danger", MODERN_CALL, VERSION),
-        ("2025-11-25", "tools/call", "danger", MODERN_CALL, VERSION),
-        ("", "", "", MODERN_CALL, VERSION),
-        ("", "", "", LEGACY_CALL, "ok"),
-        ("", "", "danger", LEGACY_CALL, "ok"),
-        ("", "", "greet", LEGACY_CALL, NAME),
-        ("2025-06-18", "", "greet", LEGACY_CALL, NAME),
-        ("2025-11-25", "", "greet", LEGACY_CALL, NAME),
-        ("2025-11-25", "ping", "", LEGACY_CALL, METHOD),
-        ("2025-11-25", "tools/call", "danger", LEGACY_CALL, "ok"),
-        ("2025-03-26", "", "", LEGACY_CALL, "ok"),
-        ("2024-11-05", "", "", LEGACY_CALL, "unsupported"),
-        (
-            "2026-07-29",
-            "tools/call",
-            "danger",
-            MODERN_CALL,
-            "unsupported",
-        ),
-        (
-            "2026-07-28 ",
-            "tools/call",
-            "danger",
-            MODERN_CALL,
-            "unsupported",
-        ),
-        (
-            "2026-07-28",
-            "tools/call",
-            "=?base64?ZGFuZ2Vy?=",
-            MODERN_CALL,
-            "ok",
-        ),
-        (
-            "2026-07-28",
-            "tools/call",
-            "=?base64?Z3JlZXQ=?=",
-            MODERN_CALL,
-            NAME,
-        ),
-        (
-            "2026-07-28",
-            "tools/call",
-            "=?BASE64?ZGFuZ2Vy?=",
-            MODERN_CALL,
-            NAME,
-        ),
-        (
-            "2026-07-28",
-            "tools/call",
-            "=?base64?ZGFuZ2Vy",
-            MODERN_CALL,
-            NAME,
-        ),
-        (
-            "2026-07-28",
-            "tools/call",
-            "=?base64?ZGFu Z2Vy?=",
-            MODERN_CALL,
-            NAME,
-        ),
-        (
-            "2026-07-28",
-            "=?base64?dG9vbHMvY2FsbA==?=",
-            "danger",
-            MODERN_CALL,
-            METHOD,
-        ),
-    ] {
+    for (version, method, name, body, expected) in MIRRORED {
         let found = outcome(&head(version, method, name), body);
-        assert_eq!(found, expected, "{version} {method} {name} {body}");
+        assert_eq!(found, *expected, "{version} {method} {name} {body}");
     }
 }
 
