@@ -13,6 +13,7 @@ fn post() -> Head {
         host: "mcp.example.com".to_owned(),
         path: CanonicalPath::parse("/mcp").unwrap().0,
         origin: None,
+        preflight: false,
         protocol_version: None,
         mcp_method: None,
         mcp_name: None,

@@ -64,6 +64,7 @@ fn incoming(host: &str, path: &str, resource: Option<&str>) -> Incoming {
             host: host.to_owned(),
             path: CanonicalPath::parse(path).unwrap().0,
             origin: None,
+            preflight: false,
             protocol_version: None,
             mcp_method: None,
             mcp_name: None,
