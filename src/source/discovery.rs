@@ -1,0 +1,123 @@
+//! Where an issuer keeps its keys, as its metadata says (RFC 8414; `OpenID` Connect Discovery 1.0).
+
+use url::Url;
+
+use crate::json;
+use crate::json::StrictValue;
+use crate::source::fetch::FetchFault;
+use crate::source::fetch::Fetcher;
+
+const MAX_DEPTH: usize = 16;
+
+/// Reads `jwks_uri` from the issuer's metadata. The `OpenID` Connect place is asked first; where it
+/// answers with another status than 200 or with something else than JSON, the place of RFC 8414 is.
+///
+/// # Errors
+///
+/// [`FetchFault`]; a document that names another issuer, byte for byte, is refused (RFC 8414,
+/// section 3.3).
+pub async fn find_jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchFault> {
+    let [openid, oauth] = places(issuer)?;
+    let document = match fetcher.get(&openid).await {
+        Err(FetchFault::Status(_) | FetchFault::ContentType) => fetcher.get(&oauth).await?,
+        other => other?,
+    };
+    let uri = read(&document.body, issuer)?;
+    fetcher.check(&uri)?;
+    Ok(uri)
+}
+
+/// `<issuer>/.well-known/openid-configuration`, and RFC 8414, section 3.1, which puts its segment
+/// between host and path.
+fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
+    let refused = || FetchFault::Url(issuer.to_owned());
+    let base = Url::parse(issuer).map_err(|_| refused())?;
+    if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
+        return Err(refused());
+    }
+    let path = base.path().trim_end_matches('/');
+    let at = |path: &str| {
+        let mut url = base.clone();
+        url.set_path(path);
+        url
+    };
+    Ok([
+        at(&format!("{path}/.well-known/openid-configuration")),
+        at(&format!("/.well-known/oauth-authorization-server{path}")),
+    ])
+}
+
+fn read(body: &[u8], issuer: &str) -> Result<Url, FetchFault> {
+    let refused = |why: &str| FetchFault::Discovery(why.to_owned());
+    let document = json::parse(body, MAX_DEPTH).map_err(|fault| refused(&fault.to_string()))?;
+    let text = |name| document.get(name).and_then(StrictValue::as_text);
+    if text("issuer") != Some(issuer) {
+        return Err(refused("it names another issuer"));
+    }
+    let uri = text("jwks_uri").ok_or_else(|| refused("it has no `jwks_uri`"))?;
+    Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_places() {
+        for (issuer, openid, oauth) in [
+            (
+                "https://a.example",
+                "https://a.example/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server",
+            ),
+            (
+                "https://a.example/realms/x",
+                "https://a.example/realms/x/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server/realms/x",
+            ),
+            (
+                "https://a.example:8443/t/",
+                "https://a.example:8443/t/.well-known/openid-configuration",
+                "https://a.example:8443/.well-known/oauth-authorization-server/t",
+            ),
+        ] {
+            let found = places(issuer).unwrap().map(|url| url.to_string());
+            assert_eq!(found, [openid, oauth]);
+        }
+        for issuer in [
+            "ci",
+            "urn:x",
+            "https://a.example?x",
+            "https://a.example#x",
+            "",
+        ] {
+            assert!(places(issuer).is_err(), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn the_document_is_of_this_issuer() {
+        let judge = |body: &str| read(body.as_bytes(), "https://a").map(|url| url.to_string());
+        assert_eq!(
+            judge(r#"{"issuer":"https://a","jwks_uri":"https://b/k"}"#).unwrap(),
+            "https://b/k"
+        );
+        for body in [
+            r#"{"issuer":"https://a/","jwks_uri":"https://b/k"}"#,
+            r#"{"issuer":"https://A","jwks_uri":"https://b/k"}"#,
+            r#"{"issuer":["https://a"],"jwks_uri":"https://b/k"}"#,
+            r#"{"jwks_uri":"https://b/k"}"#,
+            r#"{"issuer":"https://a"}"#,
+            r#"{"issuer":"https://a","jwks_uri":1}"#,
+            r#"{"issuer":"https://a","jwks_uri":"/k"}"#,
+            r#"{"issuer":"x","issuer":"https://a","jwks_uri":"https://b/k"}"#,
+            "<html>",
+            "[]",
+        ] {
+            assert!(
+                matches!(judge(body), Err(FetchFault::Discovery(_))),
+                "{body}"
+            );
+        }
+    }
+}
