@@ -18,6 +18,7 @@ mod listen;
 mod overrides;
 mod reach;
 mod reader;
+mod redact;
 mod resource;
 mod scalar;
 mod schema;

@@ -1,7 +1,9 @@
 //! Reads mappings key by key and gathers every fault on the way.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::config::redact;
 use crate::config::suggest;
 use crate::config::yaml::Entry;
 use crate::config::yaml::Node;
@@ -80,8 +82,7 @@ impl<'s> Faults<'s> {
     }
 
     pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
-        let fault = self.fault(place, message);
-        self.push(fault);
+        self.add(place, message.into(), |fault| fault);
     }
 
     pub(super) fn error_help(
@@ -90,8 +91,7 @@ impl<'s> Faults<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let fault = self.fault(place, message).help(help);
-        self.push(fault);
+        self.add(place, message.into(), |fault| fault.help(help));
     }
 
     pub(super) fn warning(
@@ -100,8 +100,7 @@ impl<'s> Faults<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let fault = self.fault(place, message).help(help).warning();
-        self.push(fault);
+        self.add(place, message.into(), |fault| fault.help(help).warning());
     }
 
     pub(super) fn duplicate_key(&mut self, place: &Place, key: &str) {
@@ -131,56 +130,48 @@ impl<'s> Faults<'s> {
         self.error(&place, format!("not valid YAML: {}", lower_first(message)));
     }
 
-    /// Keeps every line that `span` touches out of the excerpts.
+    /// Keeps what stands at `span`, and every line that it touches, out of the faults.
     pub(super) fn hide_lines(&mut self, span: Range<usize>) {
         self.hidden.push(span);
     }
 
-    /// Every fault in the order of the file.
+    /// Every fault in the order of the file. None carries a secret: what is hidden is blanked in the
+    /// text that excerpts are cut from, and a line with something hidden is not shown at all.
     pub(super) fn finish(self) -> Vec<Fault> {
         let Self {
             source,
             mut found,
             hidden,
         } = self;
+        let text = redact::blanked(&source.text, &hidden);
+        let lines = redact::Lines::touched(&source.text, &hidden);
         for fault in &mut found {
-            let Some(span) = fault.span.clone() else {
+            if fault.file != source.name || fault.text.is_none() {
                 continue;
-            };
-            let lines = whole_lines(&source.text, &span);
-            if fault.file == source.name
-                && hidden.iter().any(|secret| {
-                    let secret = whole_lines(&source.text, secret);
-                    secret.start < lines.end && lines.start < secret.end
-                })
-            {
-                fault.text = None;
             }
+            let shows_secret = fault.span.as_ref().is_some_and(|span| lines.meet(span));
+            fault.text = (!shows_secret).then(|| Arc::clone(&text));
         }
         found.sort_by_key(|fault| fault.position);
         found
     }
 
-    fn fault(&self, place: &Place, message: impl Into<String>) -> Fault {
-        let source = place.flag.as_ref().unwrap_or(self.source);
-        let fault = Fault::error(source, Some(place.span()), message);
-        if place.hidden {
-            fault.hide_excerpt()
-        } else {
-            fault
+    /// Nothing is looked up for a fault that would not be kept: there may be many.
+    fn add(&mut self, place: &Place, message: String, complete: impl FnOnce(Fault) -> Fault) {
+        if self.found.len() > MOST_FAULTS {
+            return;
         }
-    }
-
-    fn push(&mut self, fault: Fault) {
-        match self.found.len().cmp(&MOST_FAULTS) {
-            std::cmp::Ordering::Less => self.found.push(fault),
-            std::cmp::Ordering::Equal => {
-                let message = format!("more than {MOST_FAULTS} faults; the rest is not shown");
-                let mut last = Fault::error(self.source, None, message);
-                last.position = fault.position;
-                self.found.push(last);
-            }
-            std::cmp::Ordering::Greater => {}
+        let source = place.flag.as_ref().unwrap_or(self.source);
+        let fault = complete(Fault::error(source, Some(place.span()), message));
+        if self.found.len() == MOST_FAULTS {
+            let message = format!("more than {MOST_FAULTS} faults; the rest is not shown");
+            let mut last = Fault::error(self.source, None, message);
+            last.position = fault.position;
+            self.found.push(last);
+        } else if place.hidden {
+            self.found.push(fault.hide_excerpt());
+        } else {
+            self.found.push(fault);
         }
     }
 }
@@ -305,15 +296,6 @@ pub(super) fn cut(text: &str) -> String {
         short.push_str("...");
     }
     short
-}
-
-fn whole_lines(text: &str, span: &Range<usize>) -> Range<usize> {
-    let before = text.get(..span.start).unwrap_or("");
-    let after = text.get(span.end.max(span.start)..).unwrap_or("");
-    let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-    let rest = after.find('\n').unwrap_or(after.len());
-    // The line break belongs to the line, so that two empty spans on one line touch.
-    start..span.end.saturating_add(rest).saturating_add(1)
 }
 
 fn lower_first(message: &str) -> String {

@@ -3,7 +3,7 @@
 use url::Url;
 
 /// A URL, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) scheme: String,
     pub(super) authority: String,

@@ -29,7 +29,7 @@ pub(in crate::config) struct Declared<'t> {
     pub(in crate::config) place: Place,
 }
 
-/// A fault in one resource leaves it out, and the others are read on.
+/// A fault in one resource does not keep it, or the others, from being read on.
 pub(in crate::config) fn read_all<'t>(
     node: &'t Node,
     faults: &mut Faults<'_>,
@@ -47,10 +47,11 @@ pub(in crate::config) fn read_all<'t>(
         };
         for other in &declared {
             let (a, b) = (&one.resource, &other.resource);
-            if a.name == b.name {
+            if a.name == b.name && !a.name.is_empty() {
                 faults.second("resource", &a.name, &one.place);
             }
-            if (&a.scheme, &a.authority, &a.path) == (&b.scheme, &b.authority, &b.path) {
+            let same = (&a.scheme, &a.authority, &a.path) == (&b.scheme, &b.authority, &b.path);
+            if same && !a.authority.is_empty() {
                 let message = format!("`{}` and `{}` have the same url", b.name, a.name);
                 faults.error(&one.place, message);
             }
@@ -91,10 +92,11 @@ fn read<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<Declared<'t>> {
         .map(|node| read_metadata(node, faults))
         .unwrap_or_default();
     map.finish(faults);
-    let (url, parts) = parts?;
+    // What is missing has been reported. The rest is kept, to be held against the authenticators.
+    let (url, parts) = parts.unwrap_or_default();
     Some(Declared {
         resource: Resource {
-            name: Arc::from(name?),
+            name: Arc::from(name.unwrap_or_default()),
             audiences: if audiences.is_empty() {
                 vec![url.clone()]
             } else {
@@ -104,7 +106,7 @@ fn read<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<Declared<'t>> {
             scheme: parts.scheme,
             authority: parts.authority,
             path: parts.path,
-            kind: kind?,
+            kind: kind.unwrap_or(ResourceKind::Http { routes: Vec::new() }),
             authenticators: Vec::new(),
             tenant,
             labels,

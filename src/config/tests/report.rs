@@ -45,6 +45,7 @@ fn every_fault_is_reported_at_once() {
     cedargate.yaml:11:5: error: no keys to verify tokens with (set `jwks_uri` or `keys`)
     cedargate.yaml:11:11: error: a second authenticator named `corp`
     cedargate.yaml:16:10: error: a path that is not canonical (no empty or dot segments, no `;`, `\` or percent-encoding, and no `/` at the end of the path of an http resource)
+    cedargate.yaml:18:22: error: no authenticator is named `crop` (did you mean `corp`?)
     cedargate.yaml:22:66: error: never matches: the route `all` takes its paths (first match wins; put it before)
     cedargate.yaml:23:5: error: `mcp` on a resource of kind `http`
     cedargate.yaml:24:17: error: size out of bounds (between 1 and 16KiB)

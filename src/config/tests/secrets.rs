@@ -40,8 +40,11 @@ fn no_fault_shows_a_secret() {
     ] {
         let outcome = parsed(&format!("{text}\n{REST}"));
         let faults = outcome.expect_err(text);
-        // What the file says elsewhere is harmless; its text is kept for excerpts, not printed.
-        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        let shown = format!(
+            "{}{}{faults:?}",
+            render(&faults, false),
+            render_json(&faults)
+        );
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let shown = format!("{shown}{}", lines.join("\n"));
         assert!(!shown.contains("hunter2"), "{text}\n{shown}");
@@ -68,7 +71,11 @@ fn secrets_near_issuers_and_keys_stay_hidden_too() {
             "authenticators: [{text}]\nresources: [{{name: w, url: https://a.example, kind: mcp}}]\n"
         );
         let faults = parsed(&text).expect_err(&text);
-        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        let shown = format!(
+            "{}{}{faults:?}",
+            render(&faults, false),
+            render_json(&faults)
+        );
         assert!(!shown.contains("hunter2"), "{text}\n{shown}");
     }
 }
@@ -90,7 +97,11 @@ fn a_secret_in_a_resource_stays_hidden() {
             "authenticators: [{{name: a, type: oidc, issuer: https://a.example}}]\nresources: [{text}]\n"
         );
         let faults = parsed(&text).expect_err(&text);
-        let shown = format!("{}{}", render(&faults, false), render_json(&faults));
+        let shown = format!(
+            "{}{}{faults:?}",
+            render(&faults, false),
+            render_json(&faults)
+        );
         assert!(!shown.contains("hunter2"), "{text}\n{shown}");
     }
 }
