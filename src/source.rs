@@ -4,6 +4,7 @@ pub mod clock;
 pub mod discovery;
 pub mod fetch;
 pub mod jwks;
+pub mod policy_files;
 #[cfg(test)]
 mod testing;
 
