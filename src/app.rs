@@ -29,6 +29,7 @@ use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::shutdown::Shutdown;
 use crate::source::Clock;
+use crate::source::KeySource;
 use crate::source::clock::SystemClock;
 use crate::source::jwks::SourceFault;
 use crate::source::policy_files;
@@ -95,7 +96,7 @@ pub enum StartError {
 /// Where the listeners really are.
 #[derive(Clone, Debug)]
 pub struct Addresses {
-    /// ext_authz and health.
+    /// `ext_authz` and health.
     pub grpc: Address,
     /// Checks of other gateways.
     pub http: Address,
@@ -122,74 +123,33 @@ impl App {
     /// Opens every listener and starts everything; returns before the first keys are there.
     pub async fn start(config: Config, origin: PolicyOrigin) -> Result<Self, StartError> {
         crypto::install()?;
-        let config = Arc::new(config);
         for danger in config.danger() {
             tracing::warn!(danger, "a check is weakened by the configuration");
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let (files, policies) = first_policies(&config, origin).map_err(StartError::Policies)?;
-        let names: Vec<Arc<str>> = config
-            .resources
-            .iter()
-            .map(|r| Arc::clone(&r.name))
-            .collect();
-        let metrics = Arc::new(Metrics::new(&names));
-        metrics.policy_reload("ok");
-        metrics.policy_generation(policies.generation());
-        let (decision_log, log_writer) =
-            DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
-        let snapshot = Arc::new(SnapshotCell::new(
-            Arc::new(policies),
-            config.authenticators.len(),
-        ));
-        let keys_changed = Arc::new(Notify::new());
-        let key_sources = keys::start(&keys::Wiring {
-            config: Arc::clone(&config),
-            snapshot: Arc::clone(&snapshot),
-            changed: Arc::clone(&keys_changed),
-            clock: Arc::clone(&clock),
-            metrics: Arc::clone(&metrics),
-        })?;
-        let authorizer = Arc::new(Authorizer::new(Parts {
-            config: Arc::clone(&config),
-            snapshot: Arc::clone(&snapshot),
-            key_sources: key_sources.clone(),
-            clock: Arc::clone(&clock),
-            metrics: Arc::clone(&metrics),
-            decision_log,
-        })?);
+        let (core, log_writer) = Core::build(config, origin)?;
         let shutdown = Shutdown::default();
-        let reloads = Arc::new(Reloads::new(&policies_digest(&snapshot), clock.now_ms()));
-        let status = StatusSource {
-            config: Arc::clone(&config),
-            snapshot: Arc::clone(&snapshot),
-            key_sources,
-            reloads: Arc::clone(&reloads),
-            metrics: Arc::clone(&metrics),
-            readiness: shutdown.readiness(),
-        };
+        let status = core.status(shutdown.readiness());
         let mut servers = JoinSet::new();
-        let (health, addresses) =
-            listen(&mut servers, &config, &authorizer, &shutdown, status).await?;
-        if origin == PolicyOrigin::Directory {
+        let (health, addresses) = listen(&mut servers, &core.authorizer, &shutdown, status).await?;
+        if let Some(first) = core.watched {
             servers.spawn(reload::watch(reload::Watch {
-                config: Arc::clone(&config),
-                snapshot: Arc::clone(&snapshot),
-                metrics,
-                reloads,
-                clock,
-                first: files,
+                config: Arc::clone(&core.config),
+                snapshot: Arc::clone(&core.snapshot),
+                metrics: core.metrics,
+                reloads: core.reloads,
+                clock: core.clock,
+                first,
                 stop: shutdown.stop(),
             }));
         }
         Ok(Self {
-            config,
+            config: core.config,
             addresses,
             shutdown,
             servers,
             health,
-            snapshot,
-            keys_changed,
+            snapshot: core.snapshot,
+            keys_changed: core.keys_changed,
             decision_log: log_writer,
         })
     }
@@ -231,6 +191,86 @@ impl App {
     }
 }
 
+/// Everything but the servers.
+struct Core {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    snapshot: Arc<SnapshotCell>,
+    reloads: Arc<Reloads>,
+    keys_changed: Arc<Notify>,
+    key_sources: Vec<Option<Arc<dyn KeySource>>>,
+    authorizer: Arc<Authorizer>,
+    /// The policies in force, where a directory is to be watched.
+    watched: Option<PolicyFiles>,
+}
+
+impl Core {
+    fn build(
+        config: Config,
+        origin: PolicyOrigin,
+    ) -> Result<(Self, DecisionLogWriter), StartError> {
+        let config = Arc::new(config);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (files, policies) = first_policies(&config, origin).map_err(StartError::Policies)?;
+        let names: Vec<Arc<str>> = config
+            .resources
+            .iter()
+            .map(|r| Arc::clone(&r.name))
+            .collect();
+        let metrics = Arc::new(Metrics::new(&names));
+        metrics.policy_reload("ok");
+        metrics.policy_generation(policies.generation());
+        let reloads = Arc::new(Reloads::new(policies.digest(), clock.now_ms()));
+        let (decision_log, log_writer) =
+            DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
+        let snapshot = Arc::new(SnapshotCell::new(
+            Arc::new(policies),
+            config.authenticators.len(),
+        ));
+        let keys_changed = Arc::new(Notify::new());
+        let key_sources = keys::start(&keys::Wiring {
+            config: Arc::clone(&config),
+            snapshot: Arc::clone(&snapshot),
+            changed: Arc::clone(&keys_changed),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        })?;
+        let authorizer = Arc::new(Authorizer::new(Parts {
+            config: Arc::clone(&config),
+            snapshot: Arc::clone(&snapshot),
+            key_sources: key_sources.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            decision_log,
+        })?);
+        let watched = (origin == PolicyOrigin::Directory).then_some(files);
+        let core = Self {
+            config,
+            clock,
+            metrics,
+            snapshot,
+            reloads,
+            keys_changed,
+            key_sources,
+            authorizer,
+            watched,
+        };
+        Ok((core, log_writer))
+    }
+
+    fn status(&self, readiness: watch::Receiver<bool>) -> StatusSource {
+        StatusSource {
+            config: Arc::clone(&self.config),
+            snapshot: Arc::clone(&self.snapshot),
+            key_sources: self.key_sources.clone(),
+            reloads: Arc::clone(&self.reloads),
+            metrics: Arc::clone(&self.metrics),
+            readiness,
+        }
+    }
+}
+
 fn first_policies(
     config: &Config,
     origin: PolicyOrigin,
@@ -247,18 +287,14 @@ fn first_policies(
     Ok((files, snapshot))
 }
 
-fn policies_digest(snapshot: &SnapshotCell) -> String {
-    snapshot.load().policies.digest().to_owned()
-}
-
 /// Binds every listener before any is served, so that a start either has all of them or fails.
 async fn listen(
     servers: &mut JoinSet<()>,
-    config: &Config,
     authorizer: &Arc<Authorizer>,
     shutdown: &Shutdown,
     status: StatusSource,
 ) -> Result<(HealthReporter, Addresses), StartError> {
+    let config = authorizer.config();
     let grpc_listener = Listener::bind(&config.listen.grpc).await?;
     let http_listener = Listener::bind(&config.listen.http).await?;
     let admin_listener = Listener::bind(&config.listen.admin).await?;
@@ -319,7 +355,7 @@ fn announce(addresses: &Addresses) {
         grpc = %addresses.grpc,
         http = %addresses.http,
         admin = %addresses.admin,
-        public = addresses.public.as_ref().map(|address| address.to_string()),
+        public = addresses.public.as_ref().map(ToString::to_string),
         "listening"
     );
 }

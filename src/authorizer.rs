@@ -57,6 +57,7 @@ const MOST_TOKENS: u64 = 100_000;
 const MOST_TOKEN_BYTES: u64 = 100 * 1024 * 1024;
 
 /// What an authorizer is made of.
+#[derive(Debug)]
 pub struct Parts {
     /// The configuration.
     pub config: Arc<Config>,
@@ -232,14 +233,14 @@ impl Authorizer {
         let caller = match self.identify(pending, incoming, resource).await {
             Ok(caller) => caller,
             Err(denial) => {
-                return Decision::Deny(self.invite(*denial, pending, incoming, resource));
+                return Decision::Deny(self.invite(denial, pending, incoming, resource));
             }
         };
         let snapshot = self.load();
         pending.identified(caller.identity.clone(), &snapshot);
-        let request = match self.understand(pending, incoming, resource) {
+        let request = match Self::understand(pending, incoming, resource) {
             Ok(request) => request,
-            Err(denial) => return Decision::Deny(*denial),
+            Err(denial) => return Decision::Deny(denial),
         };
         let facts = caller.facts(&snapshot.policies);
         let tell = self.parts.config.explain_to_anonymous
@@ -251,11 +252,10 @@ impl Authorizer {
 
     /// Reads the message into one request, or says how it cannot be read.
     fn understand(
-        &self,
         pending: &mut Pending,
         incoming: &Incoming,
         resource: &Arc<Resource>,
-    ) -> Result<AccessRequest, Box<Denial>> {
+    ) -> Result<AccessRequest, Denial> {
         let head = &incoming.head;
         let (operations, arguments, protocol_version) = match &resource.kind {
             ResourceKind::Mcp(rules) => {
@@ -271,7 +271,7 @@ impl Authorizer {
                     Err(fault) => {
                         let denial = message_denial(&fault);
                         pending.message_id(fault.id);
-                        return Err(Box::new(denial));
+                        return Err(denial);
                     }
                 }
             }
@@ -308,7 +308,7 @@ impl Authorizer {
         incoming: &Incoming,
         resource: &Arc<Resource>,
     ) -> Denial {
-        if let Ok(request) = self.understand(pending, incoming, resource) {
+        if let Ok(request) = Self::understand(pending, incoming, resource) {
             if denial.reason() == Reason::MissingCredential {
                 let first = &request.operations.first;
                 let snapshot = self.load();

@@ -1,5 +1,12 @@
 //! Imports run one way: no module uses one that stands above it in the house.
 
+#![expect(
+    clippy::expect_used,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test that reads the sources"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;

@@ -48,6 +48,7 @@ impl Server {
     }
 
     /// Resident memory, in kibibytes (`VmRSS` of proc(5)).
+    #[expect(clippy::disallowed_methods, reason = "reads what the kernel says")]
     pub fn resident_kib(&self) -> Result<u64, Box<dyn Error>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

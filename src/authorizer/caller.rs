@@ -68,7 +68,7 @@ impl Authorizer {
         pending: &Pending,
         incoming: &Incoming,
         resource: &Resource,
-    ) -> Result<Caller, Box<Denial>> {
+    ) -> Result<Caller, Denial> {
         match &incoming.credential {
             Ok(Credential::Absent) => self.stranger(resource),
             Ok(Credential::Bearer(token)) => {
@@ -79,14 +79,11 @@ impl Authorizer {
                     token: Some(token),
                 })
             }
-            Err(fault) => Err(Box::new(Denial::new(
-                Reason::InvalidCredential,
-                fault.to_string(),
-            ))),
+            Err(fault) => Err(Denial::new(Reason::InvalidCredential, fault.to_string())),
         }
     }
 
-    fn stranger(&self, resource: &Resource) -> Result<Caller, Box<Denial>> {
+    fn stranger(&self, resource: &Resource) -> Result<Caller, Denial> {
         let accepted = self
             .accepted(resource)
             .any(|(_, authenticator)| matches!(authenticator.kind, AuthenticatorKind::Anonymous));
@@ -96,7 +93,7 @@ impl Authorizer {
                 token: None,
             });
         }
-        Err(Box::new(Denial::plain(Reason::MissingCredential)))
+        Err(Denial::plain(Reason::MissingCredential))
     }
 
     /// The authenticators that the resource accepts, with their places in the configuration.
@@ -116,7 +113,7 @@ impl Authorizer {
         pending: &Pending,
         token: &BearerToken,
         resource: &Resource,
-    ) -> Result<Arc<CachedToken<PrincipalFacts>>, Box<Denial>> {
+    ) -> Result<Arc<CachedToken<PrincipalFacts>>, Denial> {
         let now_s = pending.now_ms().div_euclid(1000);
         let key = TokenKey::of(token);
         if let Some(found) = self.cached(&key, resource, now_s)? {
@@ -149,7 +146,7 @@ impl Authorizer {
         key: &TokenKey,
         resource: &Resource,
         now_s: i64,
-    ) -> Result<Option<Arc<CachedToken<PrincipalFacts>>>, Box<Denial>> {
+    ) -> Result<Option<Arc<CachedToken<PrincipalFacts>>>, Denial> {
         let metrics = &self.parts.metrics;
         let snapshot = self.load();
         let mut outcome = CacheOutcome::Miss;
@@ -190,7 +187,7 @@ impl Authorizer {
         &'a self,
         resource: &'a Resource,
         token: &UnverifiedToken<'_>,
-    ) -> Result<(usize, &'a Arc<str>, &'a JwtRules), Box<Denial>> {
+    ) -> Result<(usize, &'a Arc<str>, &'a JwtRules), Denial> {
         self.accepted(resource)
             .find_map(|(index, authenticator)| {
                 let rules = jwt_rules(authenticator)?;
@@ -206,7 +203,7 @@ impl Authorizer {
         pending: &Pending,
         token: &UnverifiedToken<'_>,
         trusted: &Trusted<'_>,
-    ) -> Result<VerifiedToken, Box<Denial>> {
+    ) -> Result<VerifiedToken, Denial> {
         let first = attempt(&self.load(), token, trusted, pending.now_ms());
         let fault = match first {
             Attempt::Verified(verified) => return Ok(*verified),
@@ -260,7 +257,7 @@ enum KeyFault {
 impl KeyFault {
     /// A token that a key in force does not fit is bad; one whose key may exist elsewhere, while the
     /// issuer is out of reach, cannot be judged.
-    fn denial(self, out_of_reach: bool) -> Box<Denial> {
+    fn denial(self, out_of_reach: bool) -> Denial {
         match self {
             Self::None => unavailable(),
             Self::Unknown if out_of_reach => unavailable(),
@@ -304,12 +301,12 @@ fn jwt_rules(authenticator: &Authenticator) -> Option<&JwtRules> {
     }
 }
 
-fn refused(text: &'static str) -> Box<Denial> {
-    Box::new(Denial::new(Reason::InvalidCredential, text))
+fn refused(text: &'static str) -> Denial {
+    Denial::new(Reason::InvalidCredential, text)
 }
 
-fn unavailable() -> Box<Denial> {
+fn unavailable() -> Denial {
     let mut denial = Denial::plain(Reason::IssuerUnavailable);
     denial.retry_after = Some(RETRY_AFTER);
-    Box::new(denial)
+    denial
 }

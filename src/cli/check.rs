@@ -25,9 +25,11 @@ use crate::source::policy_files;
 ///
 /// A request file is YAML (or JSON) in the form of a policy test, without `expect`:
 ///
-///   principal: {type: User, subject: alice, roles: [viewer]}
-///   tool: weather/get_forecast
-///   arguments: {city: Berne}
+/// ```yaml
+/// principal: {type: User, subject: alice, roles: [viewer]}
+/// tool: weather/get_forecast
+/// arguments: {city: Berne}
+/// ```
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Check {

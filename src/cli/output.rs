@@ -30,6 +30,7 @@ impl Output {
     }
 
     /// Prints the result of a command. A reader that has gone is no failure.
+    #[expect(clippy::unused_self, reason = "commands hold one thing that prints")]
     pub(super) fn data(self, text: &str) -> Exit {
         let mut out = io::stdout().lock();
         let newline = if text.ends_with('\n') { "" } else { "\n" };
@@ -41,6 +42,7 @@ impl Output {
     }
 
     /// Prints a message for the operator. There is nobody to tell when that fails.
+    #[expect(clippy::unused_self, reason = "commands hold one thing that prints")]
     pub(super) fn note(self, text: &str) {
         let mut err = io::stderr().lock();
         drop(writeln!(err, "{text}"));

@@ -95,98 +95,56 @@ pub fn row(reason: Reason) -> Row {
     use ChallengeForm as C;
     use DenyCode as G;
     use DenyStatus as H;
-    let (http, grpc, rpc, challenge, text) = match reason {
-        Reason::MissingCredential => (
-            H::Unauthorized,
-            G::Unauthenticated,
-            40100,
-            C::Invitation,
-            "this needs an access token",
-        ),
-        Reason::InvalidCredential => (
-            H::Unauthorized,
-            G::Unauthenticated,
-            40100,
-            C::InvalidToken,
-            "the credential is not valid",
-        ),
+    let (http, grpc, rpc, challenge) = match reason {
+        Reason::MissingCredential => (H::Unauthorized, G::Unauthenticated, 40100, C::Invitation),
+        Reason::InvalidCredential => (H::Unauthorized, G::Unauthenticated, 40100, C::InvalidToken),
         Reason::InsufficientScope => (
             H::Forbidden,
             G::PermissionDenied,
             40300,
             C::InsufficientScope,
-            "the token lacks a scope that this needs",
         ),
-        Reason::NotPermitted => (
-            H::Forbidden,
-            G::PermissionDenied,
-            40300,
-            C::None,
-            "no policy allows this",
-        ),
+        Reason::NotPermitted | Reason::OriginNotAllowed | Reason::PolicyError => {
+            (H::Forbidden, G::PermissionDenied, 40300, C::None)
+        }
         Reason::MalformedRequest => (
             H::BadRequest,
             G::InvalidArgument,
             -32602,
             C::CredentialFaultOnly,
-            "the request cannot be read in exactly one way",
         ),
-        Reason::HeaderMismatch => (
-            H::BadRequest,
-            G::InvalidArgument,
-            -32020,
-            C::None,
-            "a protocol header does not match the body",
-        ),
-        Reason::UnsupportedVersion => (
-            H::BadRequest,
-            G::InvalidArgument,
-            -32022,
-            C::None,
-            "the protocol version is not supported",
-        ),
-        Reason::OriginNotAllowed => (
-            H::Forbidden,
-            G::PermissionDenied,
-            40300,
-            C::None,
-            "the origin is not allowed",
-        ),
-        Reason::UnknownResource => (
-            H::NotFound,
-            G::NotFound,
-            40400,
-            C::None,
-            "nothing is configured for this host and path",
-        ),
-        Reason::PolicyError => (
-            H::Forbidden,
-            G::PermissionDenied,
-            40300,
-            C::None,
-            "a policy that might forbid this failed to evaluate",
-        ),
-        Reason::IssuerUnavailable => (
-            H::ServiceUnavailable,
-            G::Unavailable,
-            50300,
-            C::None,
-            "the token cannot be checked at the moment; keep it and try again",
-        ),
-        Reason::Allowed | Reason::InternalError => (
-            H::ServiceUnavailable,
-            G::Unavailable,
-            50300,
-            C::None,
-            "the check failed; try again",
-        ),
+        Reason::HeaderMismatch => (H::BadRequest, G::InvalidArgument, -32020, C::None),
+        Reason::UnsupportedVersion => (H::BadRequest, G::InvalidArgument, -32022, C::None),
+        Reason::UnknownResource => (H::NotFound, G::NotFound, 40400, C::None),
+        Reason::Allowed | Reason::IssuerUnavailable | Reason::InternalError => {
+            (H::ServiceUnavailable, G::Unavailable, 50300, C::None)
+        }
     };
     Row {
         http,
         grpc,
         rpc,
         challenge,
-        text,
+        text: text(reason),
+    }
+}
+
+fn text(reason: Reason) -> &'static str {
+    match reason {
+        Reason::MissingCredential => "this needs an access token",
+        Reason::InvalidCredential => "the credential is not valid",
+        Reason::InsufficientScope => "the token lacks a scope that this needs",
+        Reason::NotPermitted => "no policy allows this",
+        Reason::MalformedRequest => "the request cannot be read in exactly one way",
+        Reason::HeaderMismatch => "a protocol header does not match the body",
+        Reason::UnsupportedVersion => "the protocol version is not supported",
+        Reason::OriginNotAllowed => "the origin is not allowed",
+        Reason::UnknownResource => "nothing is configured for this host and path",
+        Reason::PolicyError => "a policy that might forbid this failed to evaluate",
+        Reason::IssuerUnavailable => {
+            "the token cannot be checked at the moment; keep it and try again"
+        }
+        Reason::Allowed | Reason::InternalError => "the check failed; try again",
     }
 }
 

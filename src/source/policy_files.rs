@@ -144,11 +144,10 @@ impl Reading {
                 }
                 Ok(found) if found.is_dir() => self.folder(&path, depth.saturating_add(1)),
                 Ok(_) if has_meaning(name, depth) => self.file(&path),
-                Ok(_) => {}
                 Err(error) if has_meaning(name, depth) => {
                     self.fault(&path, &format!("the file cannot be read: {error}"));
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
     }

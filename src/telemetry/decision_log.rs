@@ -176,6 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "reads back what was written")]
     fn what_was_queued_is_written_before_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("decisions.ndjson");

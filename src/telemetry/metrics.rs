@@ -293,7 +293,7 @@ impl Metrics {
         self.decision_log_dropped.clone()
     }
 
-    /// The text that a scraper reads (OpenMetrics 1.0).
+    /// The text that a scraper reads (`OpenMetrics` 1.0).
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -247,16 +247,19 @@ impl<'a> Context<'a> {
             .iter()
             .map(|(name, value)| {
                 let value = match value {
-                    ArgumentValue::Empty => Argument::Null,
-                    ArgumentValue::String(text) => Argument::Text(bounded(text)),
+                    ArgumentValue::Empty
+                    | ArgumentValue::Number {
+                        long: None,
+                        decimal: None,
+                    } => Argument::Null,
                     ArgumentValue::Number {
                         long: Some(long), ..
                     } => Argument::Integer(*long),
                     ArgumentValue::Number {
+                        long: None,
                         decimal: Some(text),
-                        ..
-                    } => Argument::Text(bounded(text)),
-                    ArgumentValue::Number { .. } => Argument::Null,
+                    }
+                    | ArgumentValue::String(text) => Argument::Text(bounded(text)),
                     ArgumentValue::Bool(value) => Argument::Bool(*value),
                     ArgumentValue::Strings(texts) => {
                         Argument::Texts(texts.iter().map(|text| bounded(text)).collect())

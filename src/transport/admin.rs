@@ -1,8 +1,6 @@
 //! The admin listener: probes, metrics, and what the program knows about itself.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Method;
@@ -64,8 +62,7 @@ pub async fn serve(listener: Listener, admin: Admin, stop: watch::Receiver<bool>
         let service = service_fn(move |request: Request<Incoming>| {
             let (head, _body) = request.into_parts();
             let response = answer(&admin, peer, &head);
-            Box::pin(async move { Ok::<_, Infallible>(response) })
-                as Pin<Box<dyn Future<Output = _> + Send>>
+            async move { Ok::<_, Infallible>(response) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })

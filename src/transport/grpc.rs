@@ -1,4 +1,4 @@
-//! The gRPC listener: ext_authz, health and reflection.
+//! The gRPC listener: `ext_authz`, health and reflection.
 //!
 //! `Check` is read and answered here rather than by the generated server, because that one answers
 //! what it cannot decode with an RPC error, which a proxy with `failure_mode_allow` reads as a pass.
@@ -39,7 +39,7 @@ use crate::transport::listener;
 use crate::transport::listener::Listener;
 use crate::transport::respond;
 
-/// The full name of the ext_authz service, which is also its health name.
+/// The full name of the `ext_authz` service, which is also its health name.
 pub const SERVICE: &str = "envoy.service.auth.v3.Authorization";
 
 const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";

@@ -1,8 +1,6 @@
-//! The HTTP listener: checks for gateways that do not speak ext_authz, from trusted callers only.
+//! The HTTP listener: checks for gateways that do not speak `ext_authz`, from trusted callers only.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,8 +43,7 @@ pub async fn serve(listener: Listener, authorizer: Arc<Authorizer>, stop: watch:
         let authorizer = Arc::clone(&authorizer);
         let service = service_fn(move |request| {
             let authorizer = Arc::clone(&authorizer);
-            Box::pin(async move { Ok::<_, Infallible>(answer(&authorizer, peer, request).await) })
-                as Pin<Box<dyn Future<Output = _> + Send>>
+            async move { Ok::<_, Infallible>(answer(&authorizer, peer, request).await) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })

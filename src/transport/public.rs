@@ -1,8 +1,6 @@
 //! The public listener: protected resource metadata and health, for strangers.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Method;
@@ -39,8 +37,7 @@ pub async fn serve(
         let readiness = readiness.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let response = answer(&authorizer, &readiness, &request);
-            Box::pin(async move { Ok::<_, Infallible>(response) })
-                as Pin<Box<dyn Future<Output = _> + Send>>
+            async move { Ok::<_, Infallible>(response) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })

@@ -1,4 +1,4 @@
-//! The wire forms of an [`Outcome`]: the `CheckResponse` of ext_authz, and plain HTTP.
+//! The wire forms of an [`Outcome`]: the `CheckResponse` of `ext_authz`, and plain HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

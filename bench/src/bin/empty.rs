@@ -1,4 +1,4 @@
-//! The floor: a tonic ext_authz server that allows everything and looks at nothing.
+//! The floor: a tonic `ext_authz` server that allows everything and looks at nothing.
 
 use cedargate::proto::envoy::service::auth::v3::CheckRequest;
 use cedargate::proto::envoy::service::auth::v3::CheckResponse;

@@ -12,7 +12,7 @@ use crate::cli::check::case::WrittenPrincipal;
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = "described", multiple = true)]
 pub(super) struct Flags {
-    /// User, Client, ApiKey or Anonymous [default: User]
+    /// `User`, `Client`, `ApiKey` or `Anonymous` [default: User]
     #[arg(long, value_name = "TYPE", help_heading = "Caller")]
     principal_type: Option<String>,
     /// The issuer that vouches for the caller

@@ -1,4 +1,4 @@
-//! The demo server's port: asks the sidecar about each request, as Envoy's ext_authz filter would.
+//! The demo server's port: asks the sidecar about each request, as Envoy's `ext_authz` filter would.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::HeaderName;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use bytes::Bytes;
@@ -107,7 +108,7 @@ async fn answer(State(mut front): State<Front>, request: Request) -> Response {
     }
 }
 
-fn question(head: &axum::http::request::Parts, body: &Bytes, own: SocketAddr) -> CheckRequest {
+fn question(head: &Parts, body: &Bytes, own: SocketAddr) -> CheckRequest {
     let headers = head.headers.iter().map(|(name, value)| WireHeader {
         key: name.as_str().to_owned(),
         value: String::new(),

@@ -1,7 +1,5 @@
 //! The demo's MCP server: three tools of a weather service, stateless, one JSON answer a request.
 
-use std::fmt::Write;
-
 use axum::Json;
 use axum::http::Method;
 use axum::http::StatusCode;
@@ -104,12 +102,14 @@ fn run(tool: &str, head: &Parts) -> Option<Value> {
     let mut text = said.to_owned();
     for (name, value) in &head.headers {
         if name.as_str().starts_with("x-cedargate-") || name == "authorization" {
-            // Writing to a string does not fail.
-            drop(write!(
-                text,
-                "\n{name}: {}",
-                String::from_utf8_lossy(value.as_bytes())
-            ));
+            let value = String::from_utf8_lossy(value.as_bytes());
+            text.extend([
+                "
+",
+                name.as_str(),
+                ": ",
+                &*value,
+            ]);
         }
     }
     Some(json!({"content": [{"type": "text", "text": text}], "isError": false}))
