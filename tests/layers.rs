@@ -152,11 +152,10 @@ fn layer_of(file: &Path) -> String {
 
 /// Lines that are code, with their numbers; what follows `mod tests` is left out.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
+    (1..)
+        .zip(text.lines())
         .take_while(|(_, line)| !line.starts_with("mod tests"))
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .map(|(index, line)| (index + 1, line))
 }
 
 /// Every `crate::NAME` and `cedargate::NAME` of a line.

@@ -25,4 +25,5 @@ pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod sidecar;
 pub(crate) mod stack;
+pub(crate) mod tokens;
 pub(crate) mod tools;

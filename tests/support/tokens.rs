@@ -1,0 +1,78 @@
+//! A key of the test's own, and tokens signed with it, so that a test can say anything in a token.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::PublicKeyX509Der;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+use aws_lc_rs::signature::EcdsaKeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
+use serde_json::json;
+
+/// The issuer of the tokens.
+pub(crate) const ISSUER: &str = "https://issuer.example";
+
+/// An ES256 key.
+#[derive(Debug)]
+pub(crate) struct Key(EcdsaKeyPair);
+
+impl Key {
+    /// A new key.
+    pub(crate) fn new() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        Self(key.expect("a key can be made"))
+    }
+
+    /// The public key as PEM, on one line with `\n` written out, for a quoted YAML string.
+    pub(crate) fn pem(&self) -> String {
+        let der = AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key()).expect("a public key");
+        let body = BASE64_STANDARD.encode(der.as_ref());
+        format!("-----BEGIN PUBLIC KEY-----\\n{body}\\n-----END PUBLIC KEY-----\\n")
+    }
+
+    /// A good access token for `audience` with these claims on top.
+    pub(crate) fn token(&self, audience: &str, claims: &Value) -> String {
+        let mut all = json!({
+            "iss": ISSUER, "sub": "alice", "client_id": "app", "aud": audience,
+            "iat": now(), "exp": now() + 300, "jti": "1",
+        });
+        let members = all.as_object_mut().expect("an object");
+        for (name, value) in claims.as_object().expect("claims are an object") {
+            match value {
+                Value::Null => drop(members.remove(name)),
+                value => drop(members.insert(name.clone(), value.clone())),
+            }
+        }
+        self.sign(&json!({"typ": "at+jwt", "alg": "ES256"}), &all)
+    }
+
+    /// Any header and claims, signed.
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = self
+            .0
+            .sign(&SystemRandom::new(), signed.as_bytes())
+            .expect("a signature");
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// An authenticator of this key, as an item of the configuration's list.
+    pub(crate) fn authenticator(&self) -> String {
+        format!(
+            "- name: corp\n  type: jwt\n  issuer: {ISSUER}\n  \
+             keys: [{{pem: \"{}\", algorithm: ES256}}]\n",
+            self.pem()
+        )
+    }
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "tokens are issued now")]
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_secs()
+}
