@@ -255,7 +255,7 @@ impl Pending {
             arguments: &arguments,
         };
         match facts.line() {
-            Ok(line) => parts.decision_log.write(line),
+            Ok(line) => parts.decision_log.write(&line),
             Err(error) => tracing::error!(%error, "a decision record could not be made"),
         }
     }

@@ -1,22 +1,29 @@
-//! Where decision records go: a bounded queue, and a thread that empties it into a file.
+//! Where decision records go: a bounded buffer, and a thread that empties it into a file.
 
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
-use std::sync::mpsc;
-use std::sync::mpsc::SyncSender;
-use std::sync::mpsc::TrySendError;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::thread;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
 use crate::config::DecisionSink;
 
-/// Records that may wait to be written; beyond it a record is dropped and counted, so that a slow
-/// disk never holds up a check.
-const LONGEST_QUEUE: usize = 16_384;
+/// Bytes of records that may wait to be written; beyond it a record is dropped and counted, so that
+/// a slow disk never holds up a check.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
+
+/// How long records are gathered before they are written, so that a busy sidecar does not wake the
+/// thread for each.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The decision log could not be opened.
 #[derive(Debug, Error)]
@@ -29,26 +36,32 @@ pub struct DecisionLogError {
 /// Takes records, and writes them elsewhere.
 #[derive(Clone, Debug)]
 pub struct DecisionLog {
-    queue: Option<SyncSender<Message>>,
+    buffer: Option<Arc<Buffer>>,
     dropped: Counter,
 }
 
-/// Writes what is still queued when the program ends.
+/// Writes what is still buffered when the program ends.
 #[derive(Debug)]
 pub struct DecisionLogWriter {
-    queue: Option<SyncSender<Message>>,
+    buffer: Option<Arc<Buffer>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    Finish,
+#[derive(Debug, Default)]
+struct Buffer {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    closed: bool,
 }
 
 impl DecisionLog {
-    /// Opens the sink and starts its thread. `dropped` counts records that found the queue full or
-    /// could not be written.
+    /// Opens the sink and starts its thread. `dropped` counts records that found the buffer full,
+    /// and writes that failed.
     pub fn open(
         sink: &DecisionSink,
         dropped: Counter,
@@ -56,12 +69,12 @@ impl DecisionLog {
         let output: Box<dyn Write + Send> = match sink {
             DecisionSink::None => {
                 let writer = DecisionLogWriter {
-                    queue: None,
+                    buffer: None,
                     thread: None,
                 };
                 return Ok((
                     Self {
-                        queue: None,
+                        buffer: None,
                         dropped,
                     },
                     writer,
@@ -76,55 +89,64 @@ impl DecisionLog {
                 })?)
             }
         };
-        let (queue, messages) = mpsc::sync_channel(LONGEST_QUEUE);
-        let failed = dropped.clone();
+        let buffer = Arc::new(Buffer::default());
+        let (emptied, failed) = (Arc::clone(&buffer), dropped.clone());
         let thread = thread::Builder::new()
             .name("decision-log".to_owned())
-            .spawn(move || write_all(&messages, output, &failed))
+            .spawn(move || write_all(&emptied, output, &failed))
             .map_err(|source| DecisionLogError {
                 path: "thread".to_owned(),
                 source,
             })?;
-        let writer = DecisionLogWriter {
-            queue: Some(queue.clone()),
-            thread: Some(thread),
+        let log = Self {
+            buffer: Some(Arc::clone(&buffer)),
+            dropped,
         };
         Ok((
-            Self {
-                queue: Some(queue),
-                dropped,
+            log,
+            DecisionLogWriter {
+                buffer: Some(buffer),
+                thread: Some(thread),
             },
-            writer,
         ))
     }
 
     /// Whether records go anywhere.
     pub fn is_on(&self) -> bool {
-        self.queue.is_some()
+        self.buffer.is_some()
     }
 
-    /// Queues one line, or drops it and counts it.
-    pub fn write(&self, line: Vec<u8>) {
-        let Some(queue) = &self.queue else { return };
-        match queue.try_send(Message::Line(line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.inc();
-            }
+    /// Takes one line, or drops it and counts it.
+    pub fn write(&self, line: &[u8]) {
+        let Some(buffer) = &self.buffer else { return };
+        let mut waiting = buffer.lock();
+        if waiting.closed || waiting.lines.len().saturating_add(line.len()) > MOST_WAITING {
+            drop(waiting);
+            self.dropped.inc();
+            return;
+        }
+        let was_empty = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line);
+        drop(waiting);
+        if was_empty {
+            buffer.changed.notify_one();
         }
     }
 }
 
 impl DecisionLogWriter {
-    /// Waits until everything queued so far is written.
+    /// Waits until everything taken so far is written.
     pub fn finish(mut self) {
         self.stop();
     }
 
     fn stop(&mut self) {
-        if let Some(queue) = self.queue.take()
-            && queue.send(Message::Finish).is_ok()
-            && let Some(thread) = self.thread.take()
+        let Some(buffer) = self.buffer.take() else {
+            return;
+        };
+        buffer.lock().closed = true;
+        buffer.changed.notify_one();
+        if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the decision log's thread panicked");
@@ -138,36 +160,40 @@ impl Drop for DecisionLogWriter {
     }
 }
 
-fn write_all(messages: &mpsc::Receiver<Message>, output: Box<dyn Write + Send>, failed: &Counter) {
-    let mut output = io::BufWriter::with_capacity(64 * 1024, output);
-    let mut reported = false;
-    while let Ok(message) = messages.recv() {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => note(output.write_all(&line), failed, &mut reported),
-                Message::Finish => {
-                    note(output.flush(), failed, &mut reported);
-                    return;
-                }
-            }
-            next = messages.try_recv().ok();
+impl Buffer {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines and takes them all; nothing once the log is closed and empty.
+    fn take(&self, into: &mut Vec<u8>) -> bool {
+        let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
+        let waiting = self.changed.wait_while(self.lock(), idle);
+        let closed = waiting.unwrap_or_else(PoisonError::into_inner).closed;
+        if !closed {
+            thread::sleep(GATHER);
         }
-        note(output.flush(), failed, &mut reported);
+        std::mem::swap(&mut self.lock().lines, into);
+        !into.is_empty()
     }
 }
 
-/// Counts a failed write, and logs the first of a row.
-fn note(result: io::Result<()>, failed: &Counter, reported: &mut bool) {
-    match result {
-        Ok(()) => *reported = false,
-        Err(error) => {
-            failed.inc();
-            if !*reported {
-                *reported = true;
-                tracing::error!(%error, "a decision record could not be written");
+fn write_all(buffer: &Buffer, mut output: Box<dyn Write + Send>, failed: &Counter) {
+    let mut lines = Vec::new();
+    let mut reported = false;
+    while buffer.take(&mut lines) {
+        match output.write_all(&lines).and_then(|()| output.flush()) {
+            Ok(()) => reported = false,
+            Err(error) => {
+                let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+                failed.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+                if !reported {
+                    reported = true;
+                    tracing::error!(%error, "decision records could not be written");
+                }
             }
         }
+        lines.clear();
     }
 }
 
@@ -177,24 +203,36 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "reads back what was written")]
-    fn what_was_queued_is_written_before_the_end() {
+    fn what_was_taken_is_written_before_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("decisions.ndjson");
         let dropped = Counter::default();
         let (log, writer) =
             DecisionLog::open(&DecisionSink::File(path.clone()), dropped.clone()).unwrap();
         for number in 0..1000 {
-            log.write(format!("{number}\n").into_bytes());
+            log.write(format!("{number}\n").as_bytes());
         }
         writer.finish();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 1000);
         assert_eq!(dropped.get(), 0);
-        log.write(b"late\n".to_vec());
+        log.write(b"late\n");
         assert_eq!(
             dropped.get(),
             1,
             "a record after the end is counted, not lost in silence"
         );
+    }
+
+    #[test]
+    fn a_full_disk_and_a_full_buffer_cost_records_and_nothing_else() {
+        let dropped = Counter::default();
+        let full = DecisionSink::File("/dev/full".into());
+        let (log, writer) = DecisionLog::open(&full, dropped.clone()).unwrap();
+        log.write(b"one\n");
+        log.write(b"two\n");
+        log.write(&vec![b'x'; MOST_WAITING + 1]);
+        writer.finish();
+        assert_eq!(dropped.get(), 3);
     }
 }
