@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -70,15 +71,20 @@ pub(super) struct Watch {
     pub(super) stop: watch::Receiver<bool>,
 }
 
+/// How soon to look again at a state that was seen for the first time.
+const SETTLE: Duration = Duration::from_millis(250);
+
 /// Looks at the directory until `stop` turns true. Reading and compiling happen on a thread of
 /// their own, so that no check waits for them.
 pub(super) async fn watch(mut wiring: Watch) {
     let dir = wiring.config.policies.dir.clone();
     let mut watcher = PolicyWatcher::new(dir, &wiring.first);
+    let interval = wiring.config.policies.reload_interval;
+    let mut wait = interval;
     loop {
         tokio::select! {
             _ = wiring.stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(wiring.config.policies.reload_interval) => {}
+            () = tokio::time::sleep(wait) => {}
         }
         let polled = tokio::task::spawn_blocking(move || {
             let poll = watcher.poll();
@@ -91,6 +97,7 @@ pub(super) async fn watch(mut wiring: Watch) {
             }
             Err(error) => return ended(&error),
         };
+        wait = if matches!(poll, Poll::Settling) { interval.min(SETTLE) } else { interval };
         match poll {
             Poll::Unchanged | Poll::Settling => {}
             Poll::Failed(faults) => wiring.keep(&faults),
