@@ -10,17 +10,22 @@
 //! cannot be evaluated denies, where Cedar alone would skip it. A request that has no form in Cedar
 //! is denied.
 //!
-//! Cedar recurses, and turns a stack that runs short into an evaluation error, which then denies.
-//! Threads that compile or evaluate should have 2 MiB of stack or more; the depth of a policy is
-//! bounded when it is read so that this is always enough.
+//! Cedar recurses. Evaluation turns a stack that runs short into an error, which then denies, so
+//! threads that evaluate should have 2 MiB or more; parsing does not look, so it is done on a
+//! thread with more, and the depth of a policy is bounded before anything recurses into it.
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod cases;
 mod catalogue;
 mod context;
+mod deep;
 mod engine;
 mod evaluation;
 mod explain;
+#[cfg(test)]
+mod explanations;
 mod facts;
 pub mod files;
 #[cfg(test)]
@@ -33,6 +38,7 @@ mod load;
 mod message;
 #[cfg(test)]
 mod properties;
+mod reach;
 mod reads;
 mod report;
 mod solve;
@@ -42,6 +48,7 @@ mod validate;
 mod vocabulary;
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -105,6 +112,20 @@ impl PolicySnapshot {
     ///
     /// Every fault that was found, warnings among them; at least one is an error.
     pub fn compile(
+        files: &PolicyFiles,
+        resources: &[Arc<Resource>],
+        generation: u64,
+    ) -> Result<Self, Vec<Fault>> {
+        let compile = || Self::compile_here(files, resources, generation);
+        let failed = || {
+            Err(vec![broken(
+                "the policies could not be compiled".to_owned(),
+            )])
+        };
+        deep::run(compile).unwrap_or_else(failed)
+    }
+
+    fn compile_here(
         files: &PolicyFiles,
         resources: &[Arc<Resource>],
         generation: u64,
@@ -224,17 +245,32 @@ fn enforce(
 ) -> (Index, Vec<Live>) {
     let mut index = Index::default();
     let mut enforced = Vec::new();
-    for (number, one) in (0..).zip(loaded.iter().filter(|one| one.enforced)) {
+    let mut number = 0;
+    for one in loaded {
+        let line = || Some(report::first_line(&one.source, one.span.start));
         let tree = match one.policy.to_pst() {
             Ok(tree) => tree,
             Err(error) => {
-                let line = report::first_line(&one.source, one.span.start);
-                faults.push(Fault::error(&one.source, Some(line), error.to_string()));
+                faults.push(Fault::error(&one.source, line(), error.to_string()));
                 continue;
             }
         };
+        if reach::strays(tree.body()) {
+            let message = format!(
+                "policy `{}` looks into an entity that it names itself",
+                one.id
+            );
+            faults.push(Fault::error(&one.source, line(), message).help(
+                "attributes, tags and `in` are known only of principal, action, resource, \
+                 resource.server and context.args",
+            ));
+        }
+        if !one.enforced {
+            continue;
+        }
         let needs = guard::of_policy(tree.body());
         index.add(number, &one.policy, needs.as_deref(), vocabulary);
+        number = number.saturating_add(1);
         enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
@@ -267,5 +303,110 @@ fn broken(message: String) -> Fault {
 }
 
 fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A `String` takes everything that is written to it.
+        let written = write!(text, "{byte:02x}");
+        debug_assert!(written.is_ok());
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::call;
+    use super::fixtures::context;
+    use super::fixtures::resources;
+    use super::fixtures::snapshot;
+    use super::fixtures::user;
+    use super::fixtures::verified;
+    use super::*;
+
+    const ALL: &str = "@id(\"all\") permit(principal, action, resource);";
+
+    #[test]
+    fn every_fault_of_a_directory_is_reported_at_once() {
+        let files = fixtures::files(&[
+            ("a.cedar", "permit(principal, action, resource);"),
+            (
+                "b.cedar",
+                "@id(\"b\") permit(principal, action, resource) when { principal.nope };",
+            ),
+            ("entities.json", "{}"),
+            ("schema.cedarschema", "namespace Mcp {}"),
+            ("tools.json", "{\"tools\": [{}]}"),
+        ]);
+        let faults = PolicySnapshot::compile(&files, &resources(&["s"]), 1).unwrap_err();
+        let named: std::collections::BTreeSet<_> =
+            faults.iter().map(|fault| &*fault.file).collect();
+        let all: std::collections::BTreeSet<_> =
+            files.files.iter().map(|file| &*file.name).collect();
+        assert_eq!(named, all, "{faults:#?}");
+    }
+
+    #[test]
+    fn a_policy_that_is_only_logged_is_not_in_force() {
+        let text =
+            format!("{ALL} @id(\"no\") @mode(\"log_only\") forbid(principal, action, resource);");
+        let snapshot = snapshot(&text, &["s"]);
+        let facts = snapshot.facts(&verified(user("", "")));
+        let evaluation = snapshot.evaluate(&call("s/x"), &context(), &facts);
+        assert_eq!(
+            (evaluation.verdict, evaluation.determining.len()),
+            (Verdict::Allow, 1)
+        );
+        let listed: Vec<_> = snapshot
+            .policies()
+            .map(|one| (&*one.id, one.enforced))
+            .collect();
+        assert_eq!(listed, [("all", true), ("no", false)]);
+        assert_eq!(snapshot.policy_count(), 2);
+    }
+
+    #[test]
+    fn facts_of_another_snapshot_give_the_answers_of_this_one() {
+        let old = snapshot(
+            "@id(\"a\") permit(principal in Mcp::Role::\"a\", action, resource);",
+            &["s"],
+        );
+        let new = snapshot(
+            "@id(\"b\") permit(principal in Mcp::Role::\"b\", action, resource);",
+            &["s"],
+        );
+        for (role, expected) in [("a", Verdict::NotPermitted), ("b", Verdict::Allow)] {
+            let facts = old.facts(&verified(user(role, "")));
+            assert_eq!(
+                new.evaluate(&call("s/x"), &context(), &facts).verdict,
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_form_in_cedar_is_denied() {
+        let snapshot = snapshot(ALL, &["s"]);
+        let facts = snapshot.facts(&Identity::Anonymous);
+        assert!(snapshot.evaluate(&call("s/x"), &context(), &facts).allows());
+        let elsewhere = snapshot.evaluate(&call("other/x"), &context(), &facts);
+        assert_eq!(elsewhere.verdict, Verdict::ForbidFailed);
+        assert_eq!(elsewhere.errors.len(), 1);
+    }
+
+    #[test]
+    fn a_name_of_any_length_gets_an_answer() {
+        let snapshot = snapshot(ALL, &["s"]);
+        let facts = snapshot.facts(&Identity::Anonymous);
+        let long = format!("s/{}", "x\"\\".repeat(10_000));
+        assert!(snapshot.evaluate(&call(&long), &context(), &facts).allows());
+    }
+
+    #[test]
+    fn a_snapshot_prints_no_policy() {
+        let snapshot = snapshot(ALL, &["s"]);
+        assert_eq!(snapshot.digest().len(), 64);
+        let printed = format!("{snapshot:?}");
+        assert!(
+            printed.contains("generation: 1") && !printed.contains("permit"),
+            "{printed}"
+        );
+    }
 }
