@@ -18,3 +18,4 @@ pub mod identity;
 pub mod policy;
 pub mod proto;
 pub mod request;
+pub mod source;

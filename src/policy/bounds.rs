@@ -1,6 +1,7 @@
 //! What keeps cost and depth within bounds, whatever callers and operators write.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use super::PolicyFiles;
 use super::Verdict;
@@ -39,7 +40,8 @@ fn unrelated_policies_cost_nothing() {
                 "forbid(principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\") when {{ context.http.origin == \"x\" }}"
             ),
         ] {
-            text.push_str(&format!("@id(\"p{}\") {policy};\n", text.len()));
+            let id = text.len();
+            writeln!(text, "@id(\"p{id}\") {policy};").unwrap();
         }
     }
     let snapshot = snapshot(&text, &["s"]);

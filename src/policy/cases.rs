@@ -78,10 +78,11 @@ fn arguments(json: &str) -> RequestContext {
     }
 }
 
-fn at(hours: i64, minutes: i64) -> RequestContext {
-    let midnight = 1_767_225_600_000;
+fn at(hours: i32, minutes: i32) -> RequestContext {
+    let minute: i64 = hours.saturating_mul(60).saturating_add(minutes).into();
+    let since_midnight = minute.saturating_mul(60_000);
     RequestContext {
-        now_ms: midnight + (hours * 60 + minutes) * 60_000,
+        now_ms: since_midnight.saturating_add(1_767_225_600_000),
         ..context()
     }
 }
@@ -103,6 +104,7 @@ type Case = (
     &'static str,
 );
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[rustfmt::skip] // a table with a line for each case
 fn cases() -> Vec<Case> {
     use Verdict::Allow;

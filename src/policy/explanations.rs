@@ -24,6 +24,7 @@ fn told(snapshot: &PolicySnapshot, tool: &str, context: &RequestContext, who: &I
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_examples_explain_themselves() {
     let snapshot = examples();
     let outside = RequestContext {
@@ -85,26 +86,22 @@ fn the_examples_explain_themselves() {
             "requires scopes [mcp:destructive], but token has []; forbidden by policy \
           no-destructive-without-scope: Destructive tools need the scope mcp:destructive.",
         ),
-        (
-            "admin",
-            "",
-            "crm/export",
-            &context(),
-            "no policy allows this",
-        ),
     ] {
         let caller = verified(user(roles, scopes));
-        if roles == "admin" {
-            let explanation = snapshot.explain(&call(tool), context, &caller);
-            assert_eq!(
-                explanation,
-                crate::policy::Explanation::default(),
-                "it is allowed"
-            );
-            continue;
-        }
         assert_eq!(told(&snapshot, tool, context, &caller), expected);
     }
+}
+
+#[test]
+fn other_answers_of_the_examples() {
+    let snapshot = examples();
+    let admin = verified(user("admin", ""));
+    let explanation = snapshot.explain(&call("crm/export"), &context(), &admin);
+    assert_eq!(
+        explanation,
+        crate::policy::Explanation::default(),
+        "it is allowed"
+    );
     let list = operation(Action::ToolsList, "build", Thing::Server);
     let caller = verified(user("", ""));
     let explanation = snapshot.explain(&list, &context(), &caller);

@@ -177,7 +177,7 @@ fn compile(policies: &[String]) -> Option<PolicySnapshot> {
             let bad: BTreeSet<usize> = faults
                 .iter()
                 .filter_map(|fault| fault.position)
-                .map(|position| position.line - 1)
+                .map(|position| position.line.saturating_sub(1))
                 .collect();
             let good = (0..).zip(text).filter(|(line, _)| !bad.contains(line));
             compile(good.map(|(_, text)| text).collect()).ok()

@@ -26,8 +26,9 @@ pub(super) fn strays(policy: &pst::Template) -> bool {
 
 fn stray_here(expression: &Expr) -> Option<bool> {
     let looked_into = match expression {
-        Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => expr,
-        Expr::Is {
+        Expr::GetAttr { expr, .. }
+        | Expr::HasAttr { expr, .. }
+        | Expr::Is {
             expr,
             in_expr: Some(_),
             ..

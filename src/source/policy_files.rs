@@ -1,0 +1,434 @@
+//! The policy directory: read whole, and watched by looking again.
+//!
+//! Polling and comparing content needs no help from the file system, and it sees the way in which
+//! Kubernetes updates a mounted `ConfigMap`: by turning a link to a directory around. What is read
+//! while files are being written is never offered, because content must be read twice in a row.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::fault::Fault;
+use crate::fault::Source;
+use crate::policy::PolicyFiles;
+use crate::policy::files::ENTITIES_FILE;
+use crate::policy::files::MAX_FILE_BYTES;
+use crate::policy::files::MAX_FILES;
+use crate::policy::files::POLICY_SUFFIX;
+use crate::policy::files::SCHEMA_FILE;
+use crate::policy::files::TOOLS_FILE;
+
+/// Facts about principals. This version has no use for them, and compiling says so: a file that
+/// takes someone's access away must not be passed over in silence.
+const PRINCIPALS_FILE: &str = "principals.yaml";
+/// The subdirectory that holds tests, and therefore no policies.
+const TESTS_DIRECTORY: &str = "tests";
+/// Deepest accepted subdirectory.
+const MAX_DEPTH: usize = 8;
+/// Most entries that are looked at, those that are then ignored included.
+const MAX_ENTRIES: usize = 20_000;
+/// Most bytes in all files together.
+const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
+
+/// Reads the directory: every file that has a meaning, or none.
+///
+/// Links are followed. Names that begin with a dot are left out, and so is the subdirectory
+/// `tests`.
+///
+/// # Errors
+///
+/// Every file that could not be read, is not UTF-8 or is over a bound, by name.
+pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
+    let mut walk = Walk::default();
+    walk.directory(dir, "", 0);
+    if walk.faults.is_empty() {
+        Ok(PolicyFiles::new(walk.files))
+    } else {
+        Err(walk.faults)
+    }
+}
+
+/// What a look at the directory found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The same as what was offered last.
+    Unchanged,
+    /// Something else, but not yet twice the same.
+    Settling,
+    /// New content. It is offered once: whoever takes it keeps what he has if it is no good.
+    Changed(PolicyFiles),
+    /// The directory cannot be read. Told once, until it can be again or fails otherwise.
+    Failed(Vec<Fault>),
+}
+
+/// Looks at a directory again and again. The caller waits in between.
+#[derive(Debug)]
+pub struct PolicyWatcher {
+    dir: PathBuf,
+    /// What was offered last, or was in force at the start.
+    current: [u8; 32],
+    /// What was told last, as long as it holds.
+    failing: Option<Vec<Fault>>,
+    /// What the last look found, if that was new.
+    pending: Option<Seen>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Content([u8; 32]),
+    Failure(Vec<Fault>),
+}
+
+impl PolicyWatcher {
+    /// Watches for anything but `current`, the [digest](PolicyFiles::digest) of what is in force.
+    pub fn new(dir: PathBuf, current: [u8; 32]) -> Self {
+        Self {
+            dir,
+            current,
+            failing: None,
+            pending: None,
+        }
+    }
+
+    /// Looks once. It blocks on the file system.
+    pub fn poll(&mut self) -> Poll {
+        let found = read(&self.dir);
+        let seen = match &found {
+            Ok(files) => Seen::Content(files.digest()),
+            Err(faults) => Seen::Failure(faults.clone()),
+        };
+        let known = match &seen {
+            Seen::Content(digest) => *digest == self.current,
+            Seen::Failure(faults) => self.failing.as_ref() == Some(faults),
+        };
+        if known {
+            if let Seen::Content(_) = seen {
+                self.failing = None;
+            }
+            self.pending = None;
+            return Poll::Unchanged;
+        }
+        if self.pending.as_ref() != Some(&seen) {
+            self.pending = Some(seen);
+            return Poll::Settling;
+        }
+        self.pending = None;
+        match found {
+            Ok(files) => {
+                self.current = files.digest();
+                self.failing = None;
+                Poll::Changed(files)
+            }
+            Err(faults) => {
+                self.failing = Some(faults.clone());
+                Poll::Failed(faults)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Walk {
+    files: Vec<Source>,
+    faults: Vec<Fault>,
+    entries: usize,
+    bytes: usize,
+}
+
+impl Walk {
+    fn directory(&mut self, dir: &Path, below: &str, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.fault(below, "the directory is nested too deeply");
+        }
+        let mut entries = match list(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let name = if below.is_empty() {
+                    dir.to_string_lossy()
+                } else {
+                    below.into()
+                };
+                return self.fault(&name, &format!("the directory cannot be read: {error}"));
+            }
+        };
+        entries.sort();
+        for path in entries {
+            self.entries = self.entries.saturating_add(1);
+            if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
+                return self.fault(below, "there are too many files");
+            }
+            self.entry(&path, below, depth);
+        }
+    }
+
+    fn entry(&mut self, path: &Path, below: &str, depth: usize) {
+        let Some(file_name) = path.file_name() else {
+            return;
+        };
+        let shown = format!("{below}{}", file_name.to_string_lossy());
+        let Some(name) = file_name.to_str() else {
+            return self.fault(&shown, "the name is not UTF-8");
+        };
+        if name.starts_with('.') {
+            return;
+        }
+        // Follows links, and so does everything below.
+        let kind = match fs::metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if has_meaning(name) => {
+                return self.fault(&shown, &format!("the file cannot be read: {error}"));
+            }
+            // A dangling link, or a file that has just gone, of no meaning here.
+            Err(_) => return,
+        };
+        if kind.is_dir() {
+            if !(below.is_empty() && name == TESTS_DIRECTORY) {
+                let below = format!("{shown}/");
+                self.directory(path, &below, depth.saturating_add(1));
+            }
+        } else if has_meaning(name) {
+            if kind.is_file() {
+                self.file(path, shown);
+            } else {
+                // Opening a pipe could wait for ever.
+                self.fault(&shown, "this is not a regular file");
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, name: String) {
+        match text(path) {
+            Ok(text) => {
+                self.bytes = self.bytes.saturating_add(text.len());
+                if self.bytes > MAX_TOTAL_BYTES {
+                    return self.fault(&name, "the files are too large together");
+                }
+                self.files.push(Source {
+                    name: name.into(),
+                    text: text.into(),
+                });
+            }
+            Err(error) => self.fault(&name, &format!("the file cannot be read: {error}")),
+        }
+    }
+
+    fn fault(&mut self, name: &str, message: &str) {
+        let source = Source {
+            name: name.into(),
+            text: "".into(),
+        };
+        self.faults
+            .push(Fault::error(&source, None, message).hide_excerpt());
+    }
+}
+
+fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where policies are read from"
+    )]
+    let entries = fs::read_dir(dir)?;
+    entries
+        .take(MAX_ENTRIES.saturating_add(1))
+        .map(|entry| Ok(entry?.path()))
+        .collect()
+}
+
+/// The text of a file that may be growing.
+fn text(path: &Path) -> io::Result<String> {
+    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        let message = format!("it is larger than {MAX_FILE_BYTES} bytes");
+        return Err(io::Error::other(message));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::other(format!("it is not UTF-8 at byte {at}"))
+    })
+}
+
+/// Whether a file of this name, in whatever case, is worth handing over. A name that is right but
+/// for its case is handed over too, so that compiling can refuse it.
+fn has_meaning(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(POLICY_SUFFIX)
+        || [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE].contains(&&*lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    fn with(files: &[(&str, &str)]) -> TempDir {
+        let dir = tempdir().unwrap();
+        for (name, text) in files {
+            write(dir.path(), name, text);
+        }
+        dir
+    }
+
+    fn write(dir: &Path, name: &str, text: &str) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let files = read(dir).unwrap().files;
+        files.iter().map(|file| file.name.to_string()).collect()
+    }
+
+    fn faults(dir: &Path) -> Vec<String> {
+        let faults = read(dir).unwrap_err();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_what_has_a_meaning_is_read() {
+        let dir = with(&[
+            ("b.cedar", "b"),
+            ("a/c.cedar", "c"),
+            ("a/tests/d.cedar", "d"),
+            ("tests/e.cedar", "e"),
+            ("tools.json", "{}"),
+            ("Tools.json", "{}"),
+            ("principals.yaml", ""),
+            ("README.md", "no"),
+            ("f.cedar.bak", "no"),
+            (".g.cedar", "no"),
+            (".git/h.cedar", "no"),
+        ]);
+        assert_eq!(
+            names(dir.path()),
+            [
+                "Tools.json",
+                "a/c.cedar",
+                "a/tests/d.cedar",
+                "b.cedar",
+                "principals.yaml",
+                "tools.json"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_bad_file_fails_the_whole_read() {
+        let dir = with(&[
+            ("a.cedar", "a"),
+            ("big.cedar", &" ".repeat(MAX_FILE_BYTES + 1)),
+        ]);
+        fs::write(dir.path().join("bin.cedar"), b"ab\xff").unwrap();
+        symlink(dir.path().join("nowhere"), dir.path().join("gone.cedar")).unwrap();
+        symlink("/dev/null", dir.path().join("null.cedar")).unwrap();
+        symlink("/dev/null", dir.path().join("ignored")).unwrap();
+        let odd = std::ffi::OsStr::from_bytes(b"odd\xff.cedar");
+        fs::write(dir.path().join(odd), "").unwrap();
+        let expected = [
+            "big.cedar: error: the file cannot be read: it is larger than 1048576 bytes",
+            "bin.cedar: error: the file cannot be read: it is not UTF-8 at byte 2",
+            "gone.cedar: error: the file cannot be read: No such file",
+            "null.cedar: error: this is not a regular file",
+            "odd\u{fffd}.cedar: error: the name is not UTF-8",
+        ];
+        let faults = faults(dir.path());
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+        let nowhere = read(&dir.path().join("nowhere")).unwrap_err();
+        assert_eq!(nowhere.len(), 1);
+    }
+
+    #[test]
+    fn a_directory_inside_itself_ends() {
+        let dir = with(&[("a.cedar", "a")]);
+        symlink(dir.path(), dir.path().join("loop")).unwrap();
+        assert!(
+            faults(dir.path())
+                .iter()
+                .any(|fault| fault.contains("too deeply"))
+        );
+    }
+
+    #[test]
+    fn what_changes_is_offered_when_it_has_settled() {
+        let dir = with(&[("a.cedar", "1")]);
+        let start = read(dir.path()).unwrap();
+        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), start.digest());
+        assert_eq!(watcher.poll(), Poll::Unchanged);
+        write(dir.path(), "a.cedar", "2");
+        assert_eq!(watcher.poll(), Poll::Settling);
+        write(dir.path(), "a.cedar", "3");
+        assert_eq!(watcher.poll(), Poll::Settling, "it is still changing");
+        let Poll::Changed(files) = watcher.poll() else {
+            panic!("settled content is offered");
+        };
+        assert_eq!(files.files.first().map(|file| &*file.text), Some("3"));
+        assert_eq!(watcher.poll(), Poll::Unchanged, "and offered once");
+        write(dir.path(), "a.cedar", "4");
+        assert_eq!(watcher.poll(), Poll::Settling);
+        write(dir.path(), "a.cedar", "3");
+        assert_eq!(watcher.poll(), Poll::Unchanged, "as if nothing had been");
+        write(dir.path(), "a.cedar", "4");
+        assert_eq!(
+            watcher.poll(),
+            Poll::Settling,
+            "what was seen before that does not count"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_changes_nothing() {
+        let dir = with(&[("a.cedar", "1")]);
+        let start = read(dir.path()).unwrap();
+        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), start.digest());
+        fs::write(dir.path().join("b.cedar"), b"\xff").unwrap();
+        assert_eq!(watcher.poll(), Poll::Settling);
+        assert!(matches!(watcher.poll(), Poll::Failed(_)));
+        assert_eq!(watcher.poll(), Poll::Unchanged);
+        fs::remove_file(dir.path().join("b.cedar")).unwrap();
+        assert_eq!(
+            watcher.poll(),
+            Poll::Unchanged,
+            "the good content is still in force"
+        );
+        fs::write(dir.path().join("b.cedar"), b"\xff").unwrap();
+        assert_eq!(watcher.poll(), Poll::Settling);
+        assert!(
+            matches!(watcher.poll(), Poll::Failed(_)),
+            "a new failure is told"
+        );
+    }
+
+    #[test]
+    fn a_mounted_config_map_is_followed() {
+        let dir = with(&[("..1/a.cedar", "1"), ("..2/a.cedar", "2")]);
+        let data = dir.path().join("..data");
+        symlink("..1", &data).unwrap();
+        symlink("..data/a.cedar", dir.path().join("a.cedar")).unwrap();
+        let before = read(dir.path()).unwrap();
+        assert_eq!(before.files.len(), 1);
+        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), before.digest());
+        let turned = dir.path().join("..data_tmp");
+        symlink("..2", &turned).unwrap();
+        fs::rename(turned, data).unwrap();
+        assert_eq!(watcher.poll(), Poll::Settling);
+        let Poll::Changed(files) = watcher.poll() else {
+            panic!("the new directory is offered");
+        };
+        assert_eq!(files.files.first().map(|file| &*file.text), Some("2"));
+    }
+}
