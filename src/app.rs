@@ -201,8 +201,8 @@ struct Core {
     keys_changed: Arc<Notify>,
     key_sources: Vec<Option<Arc<dyn KeySource>>>,
     authorizer: Arc<Authorizer>,
-    /// The policies in force, where a directory is to be watched.
-    watched: Option<PolicyFiles>,
+    /// Digest of the files in force, where a directory is to be watched.
+    watched: Option<[u8; 32]>,
 }
 
 impl Core {
@@ -244,7 +244,7 @@ impl Core {
             metrics: Arc::clone(&metrics),
             decision_log,
         })?);
-        let watched = (origin == PolicyOrigin::Directory).then_some(files);
+        let watched = (origin == PolicyOrigin::Directory).then(|| files.digest());
         let core = Self {
             config,
             clock,
@@ -276,7 +276,7 @@ fn first_policies(
     origin: PolicyOrigin,
 ) -> Result<(PolicyFiles, PolicySnapshot), Vec<Fault>> {
     let files = match origin {
-        PolicyOrigin::Directory => policy_files::read_dir(&config.policies.dir)?,
+        PolicyOrigin::Directory => policy_files::read(&config.policies.dir)?,
         PolicyOrigin::Embedded => PolicyFiles::embedded(),
     };
     let snapshot = PolicySnapshot::compile(&files, &config.resources, 1)?;

@@ -10,17 +10,22 @@
 //! cannot be evaluated denies, where Cedar alone would skip it. A request that has no form in Cedar
 //! is denied.
 //!
-//! Cedar recurses, and turns a stack that runs short into an evaluation error, which then denies.
-//! Threads that compile or evaluate should have 2 MiB of stack or more; the depth of a policy is
-//! bounded when it is read so that this is always enough.
+//! Cedar recurses. Evaluation turns a stack that runs short into an error, which then denies, so
+//! threads that evaluate should have 2 MiB or more; parsing does not look, so it is done on a
+//! thread with more, and the depth of a policy is bounded before anything recurses into it.
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod cases;
 mod catalogue;
 mod context;
+mod deep;
 mod engine;
 mod evaluation;
 mod explain;
+#[cfg(test)]
+mod explanations;
 mod facts;
 pub mod files;
 #[cfg(test)]
@@ -33,15 +38,19 @@ mod load;
 mod message;
 #[cfg(test)]
 mod properties;
+mod reach;
 mod reads;
 mod report;
 mod solve;
 mod strict_json;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod vocabulary;
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -105,6 +114,20 @@ impl PolicySnapshot {
     ///
     /// Every fault that was found, warnings among them; at least one is an error.
     pub fn compile(
+        files: &PolicyFiles,
+        resources: &[Arc<Resource>],
+        generation: u64,
+    ) -> Result<Self, Vec<Fault>> {
+        let compile = || Self::compile_here(files, resources, generation);
+        let failed = || {
+            Err(vec![broken(
+                "the policies could not be compiled".to_owned(),
+            )])
+        };
+        deep::run(compile).unwrap_or_else(failed)
+    }
+
+    fn compile_here(
         files: &PolicyFiles,
         resources: &[Arc<Resource>],
         generation: u64,
@@ -229,17 +252,32 @@ fn enforce(
 ) -> (Index, Vec<Live>) {
     let mut index = Index::default();
     let mut enforced = Vec::new();
-    for (number, one) in (0..).zip(loaded.iter().filter(|one| one.enforced)) {
+    let mut number = 0;
+    for one in loaded {
+        let line = || Some(report::first_line(&one.source, one.span.start));
         let tree = match one.policy.to_pst() {
             Ok(tree) => tree,
             Err(error) => {
-                let line = report::first_line(&one.source, one.span.start);
-                faults.push(Fault::error(&one.source, Some(line), error.to_string()));
+                faults.push(Fault::error(&one.source, line(), error.to_string()));
                 continue;
             }
         };
+        if reach::strays(tree.body()) {
+            let message = format!(
+                "policy `{}` looks into an entity that it names itself",
+                one.id
+            );
+            faults.push(Fault::error(&one.source, line(), message).help(
+                "attributes, tags and `in` are known only of principal, action, resource, \
+                 resource.server and context.args",
+            ));
+        }
+        if !one.enforced {
+            continue;
+        }
         let needs = guard::of_policy(tree.body());
         index.add(number, &one.policy, needs.as_deref(), vocabulary);
+        number = number.saturating_add(1);
         enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
@@ -272,5 +310,10 @@ fn broken(message: String) -> Fault {
 }
 
 fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A `String` takes everything that is written to it.
+        let written = write!(text, "{byte:02x}");
+        debug_assert!(written.is_ok());
+        text
+    })
 }

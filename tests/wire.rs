@@ -1,6 +1,13 @@
 //! What each side of the sidecar sees on the wire: every reason over gRPC and HTTP, hostile messages,
 //! and the listeners beside the checks.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what does not hold fails the test"
+)]
+
 mod support;
 
 use std::sync::OnceLock;
@@ -431,7 +438,7 @@ fn joined_headers_and_a_body_as_text_are_read_as_well() {
         .map(|h| (h.key, String::from_utf8(h.raw_value).expect("text")))
         .collect();
     http.body = String::from_utf8(http.raw_body.to_vec()).expect("text");
-    http.raw_body = Default::default();
+    http.raw_body = bytes::Bytes::new();
     assert_eq!(
         world.check(request.clone()).status.expect("a status").code,
         0

@@ -66,8 +66,8 @@ pub(super) struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) clock: Arc<dyn Clock>,
-    /// The files of the policies in force.
-    pub(super) first: PolicyFiles,
+    /// Digest of the files in force.
+    pub(super) first: [u8; 32],
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -78,7 +78,7 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// their own, so that no check waits for them.
 pub(super) async fn watch(mut wiring: Watch) {
     let dir = wiring.config.policies.dir.clone();
-    let mut watcher = PolicyWatcher::new(dir, &wiring.first);
+    let mut watcher = PolicyWatcher::new(dir, wiring.first);
     let interval = wiring.config.policies.reload_interval;
     let mut wait = interval;
     loop {
@@ -97,7 +97,11 @@ pub(super) async fn watch(mut wiring: Watch) {
             }
             Err(error) => return ended(&error),
         };
-        wait = if matches!(poll, Poll::Settling) { interval.min(SETTLE) } else { interval };
+        wait = if matches!(poll, Poll::Settling) {
+            interval.min(SETTLE)
+        } else {
+            interval
+        };
         match poll {
             Poll::Unchanged | Poll::Settling => {}
             Poll::Failed(faults) => wiring.keep(&faults),

@@ -83,7 +83,7 @@ impl Check {
 
 fn policies(file: &ConfigFlag) -> Result<PolicySnapshot, Vec<Fault>> {
     let config = config::load(&file.config)?.config;
-    let files = policy_files::read_dir(&config.policies.dir)?;
+    let files = policy_files::read(&config.policies.dir)?;
     PolicySnapshot::compile(&files, &config.resources, 1)
 }
 

@@ -53,7 +53,7 @@ struct Valid {
 fn validate(path: &Path) -> Result<Valid, Vec<Fault>> {
     let loaded = config::load(path)?;
     let mut warnings = loaded.warnings;
-    let files = policy_files::read_dir(&loaded.config.policies.dir)?;
+    let files = policy_files::read(&loaded.config.policies.dir)?;
     let snapshot = PolicySnapshot::compile(&files, &loaded.config.resources, 1)?;
     warnings.extend(snapshot.warnings().iter().cloned());
     Ok(Valid {

@@ -176,7 +176,7 @@ mod tests {
         let expected = [
             "tools.json:5:22: error: unknown field `nmae`",
             "tools.json:6:55: error: unknown field `readOnly`",
-            "tools.json:7:38: error: invalid type: string",
+            "tools.json:7:42: error: invalid type: string",
             "tools.json:3:1: error: tool `a` of server `s` is listed twice",
             "tools.json:4:1: warning: no resource of the configuration is named `x`",
         ];

@@ -1,27 +1,22 @@
 //! One request against the policies that can matter for it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 use cedar_policy::Authorizer;
-use cedar_policy::Decision;
 use cedar_policy::Entities;
 use cedar_policy::EntityUid;
 use cedar_policy::Policy;
 use cedar_policy::PolicyId;
 use cedar_policy::PolicySet;
 use cedar_policy::Request;
-use cedar_policy::Response;
 use moka::sync::Cache;
 
 use super::context;
 use super::context::Unusable;
 use super::evaluation::Evaluation;
-use super::evaluation::PolicyFailure;
-use super::evaluation::Verdict;
 use super::facts::Maker;
 use super::facts::Origin;
 use super::facts::PrincipalFacts;
@@ -276,47 +271,7 @@ impl Engine {
         }
         let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
         let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
-        Ok(self.judge(&response))
-    }
-
-    /// Cedar's answer, made strict: a forbid that fails denies.
-    pub(super) fn judge(&self, response: &Response) -> Evaluation {
-        let errors: Vec<PolicyFailure> = response
-            .diagnostics()
-            .errors()
-            .map(|error| {
-                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                let live = self.live(error.policy_id());
-                PolicyFailure {
-                    policy: live.map_or_else(|| "".into(), |live| Arc::clone(&live.id)),
-                    // A policy that nobody knows is taken for the worse kind.
-                    forbid: live.is_none_or(|live| live.forbid),
-                    message: error.to_string(),
-                }
-            })
-            .collect();
-        let reasons: BTreeSet<Arc<str>> = response
-            .diagnostics()
-            .reason()
-            .filter_map(|id| self.live(id))
-            .map(|live| Arc::clone(&live.id))
-            .collect();
-        let failed: BTreeSet<Arc<str>> = errors
-            .iter()
-            .filter(|error| error.forbid)
-            .map(|error| Arc::clone(&error.policy))
-            .collect();
-        let (verdict, determining) = match (response.decision(), failed.is_empty()) {
-            (Decision::Allow, true) => (Verdict::Allow, reasons),
-            (Decision::Deny, _) if !reasons.is_empty() => (Verdict::Forbidden, reasons),
-            (Decision::Deny, true) => (Verdict::NotPermitted, reasons),
-            (Decision::Allow | Decision::Deny, false) => (Verdict::ForbidFailed, failed),
-        };
-        Evaluation {
-            verdict,
-            determining: determining.into_iter().collect(),
-            errors,
-        }
+        Ok(Evaluation::of(&response, self))
     }
 
     /// The policy of an id.

@@ -1,8 +1,14 @@
 //! What the policies say to one request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cedar_policy::AuthorizationError;
+use cedar_policy::Decision;
+use cedar_policy::Response;
+
 use super::context::Unusable;
+use super::engine::Engine;
 
 /// The outcome of one evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,46 @@ impl Evaluation {
     /// Whether the request may go on.
     pub fn allows(&self) -> bool {
         self.verdict == Verdict::Allow
+    }
+
+    /// Cedar's answer, made strict: a forbid that fails denies.
+    pub(super) fn of(response: &Response, engine: &Engine) -> Self {
+        let errors: Vec<PolicyFailure> = response
+            .diagnostics()
+            .errors()
+            .map(|error| {
+                let AuthorizationError::PolicyEvaluationError(error) = error;
+                let live = engine.live(error.policy_id());
+                PolicyFailure {
+                    policy: live.map_or_else(|| "".into(), |live| Arc::clone(&live.id)),
+                    // A policy that nobody knows is taken for the worse kind.
+                    forbid: live.is_none_or(|live| live.forbid),
+                    message: error.to_string(),
+                }
+            })
+            .collect();
+        let reasons: BTreeSet<Arc<str>> = response
+            .diagnostics()
+            .reason()
+            .filter_map(|id| engine.live(id))
+            .map(|live| Arc::clone(&live.id))
+            .collect();
+        let failed: BTreeSet<Arc<str>> = errors
+            .iter()
+            .filter(|error| error.forbid)
+            .map(|error| Arc::clone(&error.policy))
+            .collect();
+        let (verdict, determining) = match (response.decision(), failed.is_empty()) {
+            (Decision::Allow, true) => (Verdict::Allow, reasons),
+            (Decision::Deny, _) if !reasons.is_empty() => (Verdict::Forbidden, reasons),
+            (Decision::Deny, true) => (Verdict::NotPermitted, reasons),
+            (Decision::Allow | Decision::Deny, false) => (Verdict::ForbidFailed, failed),
+        };
+        Self {
+            verdict,
+            determining: determining.into_iter().collect(),
+            errors,
+        }
     }
 
     /// No policy applies at all.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::context::Unusable;
+use super::deep;
 use super::engine::Engine;
 use super::engine::Live;
 use super::evaluation::Verdict;
@@ -167,6 +168,15 @@ impl Case<'_> {
         policies.truncate(MAX_POLICIES);
         let reads = policies.iter().map(|policy| policy.reads);
         let reads = reads.fold(Fields::NONE, Fields::union);
+        if policies.iter().any(|policy| policy.formula.get().is_none()) {
+            deep::run(|| {
+                for policy in &policies {
+                    let make = || formula::of_policy(&policy.policy, !policy.forbid);
+                    policy.formula.get_or_init(make);
+                }
+            })
+            .ok_or_else(|| Unusable::Value("there is no thread to explain on".to_owned()))?;
+        }
         let (request, entities) =
             self.engine
                 .question(&prepared, reads, self.operation, self.context)?;
@@ -184,8 +194,8 @@ impl Case<'_> {
         let mut past_forbids = solve::given(true);
         let mut permits = Goals::new();
         for policy in policies {
-            let make = || formula::of_policy(&policy.policy, !policy.forbid);
-            let goals = setting.solve(policy.formula.get_or_init(make));
+            let formula = policy.formula.get();
+            let goals = formula.map_or_else(Goals::new, |formula| setting.solve(formula));
             if policy.forbid {
                 past_forbids = solve::both(&past_forbids, &goals);
             } else {

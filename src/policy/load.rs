@@ -16,10 +16,10 @@ use crate::fault::Source;
 /// Most policies in one set.
 const MAX_POLICIES: usize = 10_000;
 /// Deepest accepted nesting of brackets.
-const MAX_NESTING: usize = 32;
+pub(super) const MAX_NESTING: usize = 32;
 /// Most operators in one policy. A chain of operators is as deep as it is long, and parser,
 /// validator and evaluator walk it recursively.
-const MAX_OPERATORS: usize = 300;
+pub(super) const MAX_OPERATORS: usize = 400;
 
 /// One policy and where it came from.
 #[derive(Clone, Debug)]
@@ -192,6 +192,7 @@ fn check_depth(source: &Source) -> Result<(), Box<Fault>> {
             ')' | ']' | '}' => depth = depth.saturating_sub(1),
             '&' | '|' | '!' | '-' | '+' | '*' | '.' | '=' | '<' | '>' => {
                 operators = operators.saturating_add(1);
+                characters.next_if(|(_, next)| matches!(next, '&' | '|' | '='));
             }
             ';' => operators = 0,
             'a'..='z' => {

@@ -9,14 +9,12 @@ use proptest::prelude::*;
 
 use super::Evaluation;
 use super::PolicySnapshot;
-use super::Verdict;
 use super::fixtures::call;
 use super::fixtures::context;
 use super::fixtures::files;
 use super::fixtures::operation;
 use super::fixtures::resources;
 use super::fixtures::set;
-use super::fixtures::snapshot;
 use super::fixtures::user;
 use super::fixtures::verified;
 use super::reads::Fields;
@@ -42,7 +40,8 @@ fn whole(
         .question(&prepared, Fields::ALL, operation, context)
         .unwrap();
     let all = PolicySet::from_policies(engine.policies.iter().map(|live| live.policy.clone()));
-    engine.judge(&Authorizer::new().is_authorized(&request, &all.unwrap(), &entities))
+    let response = Authorizer::new().is_authorized(&request, &all.unwrap(), &entities);
+    Evaluation::of(&response, engine)
 }
 
 fn principal_scope() -> impl Strategy<Value = &'static str> {
@@ -178,7 +177,7 @@ fn compile(policies: &[String]) -> Option<PolicySnapshot> {
             let bad: BTreeSet<usize> = faults
                 .iter()
                 .filter_map(|fault| fault.position)
-                .map(|position| position.line - 1)
+                .map(|position| position.line.saturating_sub(1))
                 .collect();
             let good = (0..).zip(text).filter(|(line, _)| !bad.contains(line));
             compile(good.map(|(_, text)| text).collect()).ok()
@@ -255,94 +254,6 @@ proptest! {
                 for missing in &explanation.missing_scopes {
                     prop_assert!(required.contains(missing) && !principal.scopes.contains(missing));
                 }
-            }
-        }
-    }
-}
-
-#[test]
-fn unrelated_policies_cost_nothing() {
-    let mut text = String::new();
-    for n in 0..250 {
-        for policy in [
-            format!(
-                "permit(principal in Mcp::Role::\"r{n}\", action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\")"
-            ),
-            format!(
-                "permit(principal in Mcp::Role::\"r{n}\", action in Mcp::Action::\"mcp\", resource in Mcp::Server::\"s\")"
-            ),
-            format!(
-                "permit(principal, action == Mcp::Action::\"tools/call\", resource) when {{ principal.scopes.contains(\"s{n}\") }}"
-            ),
-            format!(
-                "forbid(principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\") when {{ context.http.origin == \"x\" }}"
-            ),
-        ] {
-            text.push_str(&format!("@id(\"p{}\") {policy};\n", text.len()));
-        }
-    }
-    let snapshot = snapshot(&text, &["s"]);
-    assert_eq!(snapshot.policy_count(), 1_000);
-    let caller = verified(user("r7,unknown", "s9,openid"));
-    let facts = snapshot.facts(&caller);
-    let prepared = snapshot.engine.remembered(&call("s/t7"), &facts).unwrap();
-    assert_eq!(prepared.slice.members.len(), 4);
-    assert_eq!(prepared.slice.reads, Fields::HTTP);
-    assert!(
-        snapshot
-            .evaluate(&call("s/t7"), &context(), &facts)
-            .allows()
-    );
-}
-
-#[test]
-fn a_forbid_that_overflows_denies() {
-    let snapshot = snapshot(
-        "@id(\"all\") permit(principal, action, resource);
-         @id(\"limit\") forbid(principal, action == Mcp::Action::\"tools/call\", resource)
-         when { context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long &&
-                context.args.getTag(\"n\").long * 2 > 1000 };",
-        &["s"],
-    );
-    let facts = snapshot.facts(&verified(user("", "")));
-    for (arguments, verdict) in [
-        ("{\"n\": 5}", Verdict::Allow),
-        ("{\"n\": 600}", Verdict::Forbidden),
-        ("{\"n\": 9223372036854775807}", Verdict::ForbidFailed),
-        ("[1]", Verdict::ForbidFailed),
-        // A limit in a forbid is passed by another type: that is why limits belong in permits.
-        ("{\"n\": \"600\"}", Verdict::Allow),
-    ] {
-        let context = RequestContext {
-            arguments: Some(arguments.into()),
-            ..context()
-        };
-        let evaluation = snapshot.evaluate(&call("s/x"), &context, &facts);
-        assert_eq!(evaluation.verdict, verdict, "{arguments}");
-        assert_eq!(
-            evaluation.errors.iter().any(|error| error.forbid),
-            verdict == Verdict::ForbidFailed
-        );
-    }
-}
-
-#[test]
-fn no_prefix_of_a_file_panics() {
-    let policies = include_str!("../../policies/90-forbid.cedar");
-    let entities = include_str!("../../policies/entities.json");
-    let tools = include_str!("../../policies/tools.json");
-    let resources = resources(&["weather"]);
-    let any = "@id(\"a\") permit(principal, action, resource);";
-    for (name, text) in [
-        ("x.cedar", policies),
-        ("entities.json", entities),
-        ("tools.json", tools),
-    ] {
-        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
-            let cut = text.get(..end).unwrap();
-            let files = files(&[(name, cut), ("a.cedar", any)]);
-            if let Err(faults) = PolicySnapshot::compile(&files, &resources, 1) {
-                assert!(faults.iter().all(|fault| !fault.to_string().is_empty()));
             }
         }
     }

@@ -1,4 +1,6 @@
-//! Reads a policy directory, every file or none, and tells when it has settled on another state.
+//! The policy directory, read whole: every file that has a meaning, or none.
+
+mod watcher;
 
 use std::fs;
 use std::fs::File;
@@ -6,8 +8,9 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+pub use self::watcher::PolicyWatcher;
+pub use self::watcher::Poll;
 use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::PolicyFiles;
@@ -18,159 +21,128 @@ use crate::policy::files::POLICY_SUFFIX;
 use crate::policy::files::SCHEMA_FILE;
 use crate::policy::files::TOOLS_FILE;
 
-/// Folders inside one another.
-const DEEPEST: usize = 8;
-
-/// Folder of the policy tests, which decide nothing.
-const TESTS: &str = "tests";
-
+/// Facts about principals. This version has no use for them, and compiling says so: a file that
+/// takes someone's access away must not be passed over in silence.
+const PRINCIPALS_FILE: &str = "principals.yaml";
+/// The subdirectory that holds tests, and therefore no policies.
+const TESTS_DIRECTORY: &str = "tests";
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
 const MOUNT_LINK: &str = "..data";
+/// Deepest accepted subdirectory.
+const MAX_DEPTH: usize = 8;
+/// Most entries that are looked at, those that are then ignored included.
+const MAX_ENTRIES: usize = 20_000;
+/// Most bytes in all files together.
+const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 
-/// What a look at the directory found.
-#[derive(Debug)]
-pub enum Poll {
-    /// What was offered last, or what failed last.
-    Unchanged,
-    /// Something else, seen for the first time: it may be half written.
-    Settling,
-    /// Something else, seen twice in a row.
-    Changed(PolicyFiles),
-    /// The directory cannot be read, twice in a row.
-    Failed(Vec<Fault>),
-}
-
-/// Watches one directory by looking at it; the caller waits between looks.
-#[derive(Debug)]
-pub struct PolicyWatcher {
-    dir: PathBuf,
-    offered: Look,
-    seen: Option<Look>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Look {
-    Files([u8; 32]),
-    Faults(Vec<Fault>),
-}
-
-impl PolicyWatcher {
-    /// Watches `dir`, of which `current` is in force.
-    pub fn new(dir: PathBuf, current: &PolicyFiles) -> Self {
-        Self {
-            dir,
-            offered: Look::Files(current.digest()),
-            seen: None,
-        }
-    }
-
-    /// Looks once. Another state is offered once, when two looks in a row have found it.
-    pub fn poll(&mut self) -> Poll {
-        let (look, found) = match read_dir(&self.dir) {
-            Ok(files) => (Look::Files(files.digest()), Poll::Changed(files)),
-            Err(faults) => (Look::Faults(faults.clone()), Poll::Failed(faults)),
-        };
-        if look == self.offered {
-            self.seen = None;
-            return Poll::Unchanged;
-        }
-        if self.seen.as_ref() != Some(&look) {
-            self.seen = Some(look);
-            return Poll::Settling;
-        }
-        self.seen = None;
-        self.offered = look;
-        found
-    }
-}
-
-/// Reads every file of a policy directory that means something there.
+/// Reads the directory: every file that has a meaning, or none.
+///
+/// Links are followed. Names that begin with a dot are left out, and so is the subdirectory
+/// `tests`.
 ///
 /// # Errors
 ///
-/// A fault for each file that cannot be read; then none of the others counts either.
-pub fn read_dir(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
+/// Every file that could not be read, is not UTF-8 or is over a bound, by name.
+pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
     // Resolved once, so that a swap of the link in the middle cannot mix two states.
-    let root = fs::canonicalize(dir.join(MOUNT_LINK)).unwrap_or_else(|_| dir.to_owned());
-    let mut reading = Reading {
-        root,
-        files: Vec::new(),
-        faults: Vec::new(),
-    };
-    reading.folder(Path::new(""), 0);
-    if reading.faults.is_empty() {
-        Ok(PolicyFiles::new(reading.files))
+    let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
+    let mut walk = Walk::default();
+    walk.directory(mounted.as_deref().unwrap_or(dir), "", 0);
+    if walk.faults.is_empty() {
+        Ok(PolicyFiles::new(walk.files))
     } else {
-        Err(reading.faults)
+        Err(walk.faults)
     }
 }
 
-struct Reading {
-    root: PathBuf,
+#[derive(Debug, Default)]
+struct Walk {
     files: Vec<Source>,
     faults: Vec<Fault>,
+    entries: usize,
+    bytes: usize,
 }
 
-impl Reading {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where policy directories are read"
-    )]
-    fn folder(&mut self, below: &Path, depth: usize) {
-        let folder = self.root.join(below);
-        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        {
+impl Walk {
+    fn directory(&mut self, dir: &Path, below: &str, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.fault(below, "the directory is nested too deeply");
+        }
+        let mut entries = match list(dir) {
             Ok(entries) => entries,
             Err(error) => {
-                return self.fault(&folder, &format!("the folder cannot be read: {error}"));
+                let name = if below.is_empty() {
+                    dir.to_string_lossy()
+                } else {
+                    below.into()
+                };
+                return self.fault(&name, &format!("the directory cannot be read: {error}"));
             }
         };
-        let mut paths: Vec<PathBuf> = entries
-            .into_iter()
-            .map(|entry| below.join(entry.file_name()))
-            .collect();
-        paths.sort();
-        for path in paths {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                self.fault(&path, "the name is not UTF-8");
-                continue;
-            };
-            if name.starts_with('.') || (depth == 0 && name == TESTS) {
-                continue;
+        entries.sort();
+        for path in entries {
+            self.entries = self.entries.saturating_add(1);
+            if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
+                return self.fault(below, "there are too many files");
             }
-            match fs::metadata(self.root.join(&path)) {
-                Ok(found) if found.is_dir() && depth >= DEEPEST => {
-                    self.fault(&path, "the folders are nested too deep");
-                }
-                Ok(found) if found.is_dir() => self.folder(&path, depth.saturating_add(1)),
-                Ok(_) if has_meaning(name, depth) => self.file(&path),
-                Err(error) if has_meaning(name, depth) => {
-                    self.fault(&path, &format!("the file cannot be read: {error}"));
-                }
-                Ok(_) | Err(_) => {}
+            self.entry(&path, below, depth);
+        }
+    }
+
+    fn entry(&mut self, path: &Path, below: &str, depth: usize) {
+        let Some(file_name) = path.file_name() else {
+            return;
+        };
+        let shown = format!("{below}{}", file_name.to_string_lossy());
+        let Some(name) = file_name.to_str() else {
+            return self.fault(&shown, "the name is not UTF-8");
+        };
+        if name.starts_with('.') {
+            return;
+        }
+        // Follows links, and so does everything below.
+        let kind = match fs::metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if has_meaning(name) => {
+                return self.fault(&shown, &format!("the file cannot be read: {error}"));
+            }
+            // A dangling link, or a file that has just gone, of no meaning here.
+            Err(_) => return,
+        };
+        if kind.is_dir() {
+            if !(below.is_empty() && name == TESTS_DIRECTORY) {
+                let below = format!("{shown}/");
+                self.directory(path, &below, depth.saturating_add(1));
+            }
+        } else if has_meaning(name) {
+            if kind.is_file() {
+                self.file(path, shown);
+            } else {
+                // Opening a pipe could wait for ever.
+                self.fault(&shown, "this is not a regular file");
             }
         }
     }
 
-    fn file(&mut self, path: &Path) {
-        if self.files.len() >= MAX_FILES {
-            return self.fault(path, &format!("there are more than {MAX_FILES} files"));
-        }
-        match read(&self.root.join(path)) {
+    fn file(&mut self, path: &Path, name: String) {
+        match text(path) {
             Ok(text) => {
-                let name = path.to_string_lossy();
+                self.bytes = self.bytes.saturating_add(text.len());
+                if self.bytes > MAX_TOTAL_BYTES {
+                    return self.fault(&name, "the files are too large together");
+                }
                 self.files.push(Source {
-                    name: Arc::from(&*name),
+                    name: name.into(),
                     text: text.into(),
                 });
             }
-            Err(error) => self.fault(path, &format!("the file cannot be read: {error}")),
+            Err(error) => self.fault(&name, &format!("the file cannot be read: {error}")),
         }
     }
 
-    fn fault(&mut self, path: &Path, message: &str) {
+    fn fault(&mut self, name: &str, message: &str) {
         let source = Source {
-            name: path.to_string_lossy().into(),
+            name: name.into(),
             text: "".into(),
         };
         self.faults
@@ -178,141 +150,141 @@ impl Reading {
     }
 }
 
-fn has_meaning(name: &str, depth: usize) -> bool {
-    let is_policy = Path::new(name).extension().is_some_and(|extension| {
-        POLICY_SUFFIX
-            .strip_prefix('.')
-            .is_some_and(|s| extension == s)
-    });
-    is_policy || (depth == 0 && [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE].contains(&name))
+fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where policies are read from"
+    )]
+    let entries = fs::read_dir(dir)?;
+    entries
+        .take(MAX_ENTRIES.saturating_add(1))
+        .map(|entry| Ok(entry?.path()))
+        .collect()
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
+/// The text of a file that may be growing.
+fn text(path: &Path) -> io::Result<String> {
     let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!(
-            "it is larger than {MAX_FILE_BYTES} bytes"
-        )));
+        let message = format!("it is larger than {MAX_FILE_BYTES} bytes");
+        return Err(io::Error::other(message));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::other(format!("it is not UTF-8 at byte {at}"))
+    })
+}
+
+/// Whether a file of this name, in whatever case, is worth handing over. A name that is right but
+/// for its case is handed over too, so that compiling can refuse it.
+fn has_meaning(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(POLICY_SUFFIX)
+        || [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE].contains(&&*lower)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
+    use tempfile::tempdir;
 
     use super::*;
 
-    fn dir(files: &[(&str, &str)]) -> TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), files);
+    fn with(files: &[(&str, &str)]) -> TempDir {
+        let dir = tempdir().unwrap();
+        for (name, text) in files {
+            write(dir.path(), name, text);
+        }
         dir
     }
 
-    fn write(dir: &Path, files: &[(&str, &str)]) {
-        for (name, text) in files {
-            let path = dir.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+    fn write(dir: &Path, name: &str, text: &str) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
-    fn names(files: &PolicyFiles) -> Vec<&str> {
-        files.files.iter().map(|file| &*file.name).collect()
+    fn names(dir: &Path) -> Vec<String> {
+        let files = read(dir).unwrap().files;
+        files.iter().map(|file| file.name.to_string()).collect()
+    }
+
+    fn faults(dir: &Path) -> Vec<String> {
+        let faults = read(dir).unwrap_err();
+        faults.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn what_means_nothing_is_left_out() {
-        let dir = dir(&[
+    fn only_what_has_a_meaning_is_read() {
+        let dir = with(&[
             ("b.cedar", "b"),
-            ("a/x.cedar", "x"),
-            ("a/tools.json", "-"),
+            ("a/c.cedar", "c"),
+            ("a/tests/d.cedar", "d"),
+            ("tests/e.cedar", "e"),
             ("tools.json", "{}"),
-            ("README.md", "-"),
-            (".hidden.cedar", "-"),
-            ("tests/t.cedar", "-"),
+            ("Tools.json", "{}"),
+            ("principals.yaml", ""),
+            ("README.md", "no"),
+            ("f.cedar.bak", "no"),
+            (".g.cedar", "no"),
+            (".git/h.cedar", "no"),
         ]);
-        let files = read_dir(dir.path()).unwrap();
-        assert_eq!(names(&files), ["a/x.cedar", "b.cedar", "tools.json"]);
-    }
-
-    #[test]
-    fn one_unreadable_file_costs_them_all_and_is_named() {
-        let dir = dir(&[("a.cedar", "a")]);
-        fs::write(dir.path().join("b.cedar"), [0xff]).unwrap();
-        fs::write(dir.path().join("c.cedar"), vec![b'x'; MAX_FILE_BYTES + 1]).unwrap();
-        symlink("nowhere", dir.path().join("d.cedar")).unwrap();
-        let faults = read_dir(dir.path()).unwrap_err();
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(faults.len(), 3, "{faults:?}");
-        assert!(faults[0].starts_with("b.cedar: error: the file cannot be read: it is not UTF-8"));
-        assert!(
-            faults[1].starts_with("c.cedar") && faults[2].starts_with("d.cedar"),
-            "{faults:?}"
-        );
-        assert!(read_dir(&dir.path().join("gone")).is_err());
-    }
-
-    #[test]
-    fn another_state_is_offered_once_when_it_was_seen_twice() {
-        let dir = dir(&[("a.cedar", "1")]);
-        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), &read_dir(dir.path()).unwrap());
-        assert!(matches!(watcher.poll(), Poll::Unchanged));
-        write(dir.path(), &[("a.cedar", "2")]);
-        assert!(matches!(watcher.poll(), Poll::Settling));
-        write(dir.path(), &[("a.cedar", "3")]);
-        assert!(
-            matches!(watcher.poll(), Poll::Settling),
-            "it has changed again"
-        );
-        assert!(matches!(watcher.poll(), Poll::Changed(files) if &*files.files[0].text == "3"));
-        assert!(matches!(watcher.poll(), Poll::Unchanged));
-        write(dir.path(), &[("a.cedar", "4")]);
-        assert!(matches!(watcher.poll(), Poll::Settling));
-        write(dir.path(), &[("a.cedar", "3")]);
-        assert!(
-            matches!(watcher.poll(), Poll::Unchanged),
-            "it has changed back"
+        assert_eq!(
+            names(dir.path()),
+            [
+                "Tools.json",
+                "a/c.cedar",
+                "a/tests/d.cedar",
+                "b.cedar",
+                "principals.yaml",
+                "tools.json"
+            ]
         );
     }
 
     #[test]
-    fn a_directory_that_is_gone_is_reported_once_and_found_again() {
-        let dir = dir(&[("p/a.cedar", "1")]);
-        let policies = dir.path().join("p");
-        let mut watcher = PolicyWatcher::new(policies.clone(), &read_dir(&policies).unwrap());
-        fs::rename(&policies, dir.path().join("q")).unwrap();
-        assert!(matches!(watcher.poll(), Poll::Settling));
-        assert!(matches!(watcher.poll(), Poll::Failed(_)));
-        assert!(matches!(watcher.poll(), Poll::Unchanged));
-        fs::rename(dir.path().join("q"), &policies).unwrap();
-        assert!(matches!(watcher.poll(), Poll::Settling));
-        assert!(matches!(watcher.poll(), Poll::Changed(_)));
-    }
-
-    #[test]
-    fn a_mount_is_read_through_the_link_that_is_swapped() {
-        let dir = dir(&[
-            ("..1/a.cedar", "old"),
-            ("..2/a.cedar", "new"),
-            ("..2/b.cedar", "new"),
+    fn one_bad_file_fails_the_whole_read() {
+        let dir = with(&[
+            ("a.cedar", "a"),
+            ("big.cedar", &" ".repeat(MAX_FILE_BYTES + 1)),
         ]);
-        let link = dir.path().join(MOUNT_LINK);
-        symlink("..1", &link).unwrap();
-        symlink("..data/a.cedar", dir.path().join("a.cedar")).unwrap();
-        assert_eq!(names(&read_dir(dir.path()).unwrap()), ["a.cedar"]);
-        symlink("..2", dir.path().join("..tmp")).unwrap();
-        fs::rename(dir.path().join("..tmp"), &link).unwrap();
-        let files = read_dir(dir.path()).unwrap();
-        assert_eq!(names(&files), ["a.cedar", "b.cedar"]);
-        assert!(files.files.iter().all(|file| &*file.text == "new"));
+        fs::write(dir.path().join("bin.cedar"), b"ab\xff").unwrap();
+        symlink(dir.path().join("nowhere"), dir.path().join("gone.cedar")).unwrap();
+        symlink("/dev/null", dir.path().join("null.cedar")).unwrap();
+        symlink("/dev/null", dir.path().join("ignored")).unwrap();
+        let odd = std::ffi::OsStr::from_bytes(b"odd\xff.cedar");
+        fs::write(dir.path().join(odd), "").unwrap();
+        let expected = [
+            "big.cedar: error: the file cannot be read: it is larger than 1048576 bytes",
+            "bin.cedar: error: the file cannot be read: it is not UTF-8 at byte 2",
+            "gone.cedar: error: the file cannot be read: No such file",
+            "null.cedar: error: this is not a regular file",
+            "odd\u{fffd}.cedar: error: the name is not UTF-8",
+        ];
+        let faults = faults(dir.path());
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+        let nowhere = read(&dir.path().join("nowhere")).unwrap_err();
+        assert_eq!(nowhere.len(), 1);
+    }
+
+    #[test]
+    fn a_directory_inside_itself_ends() {
+        let dir = with(&[("a.cedar", "a")]);
+        symlink(dir.path(), dir.path().join("loop")).unwrap();
+        assert!(
+            faults(dir.path())
+                .iter()
+                .any(|fault| fault.contains("too deeply"))
+        );
     }
 }

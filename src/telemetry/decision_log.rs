@@ -185,7 +185,7 @@ fn write_all(buffer: &Buffer, mut output: Box<dyn Write + Send>, failed: &Counte
         match output.write_all(&lines).and_then(|()| output.flush()) {
             Ok(()) => reported = false,
             Err(error) => {
-                let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+                let lost = lines.split(|byte| *byte == b'\n').skip(1).count();
                 failed.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
                 if !reported {
                     reported = true;

@@ -1,0 +1,178 @@
+//! What keeps cost and depth within bounds, whatever callers and operators write.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use super::PolicyFiles;
+use super::Verdict;
+use super::catalogue::Catalogue;
+use super::files::SCHEMA_FILE;
+use super::fixtures::call;
+use super::fixtures::context;
+use super::fixtures::snapshot;
+use super::fixtures::user;
+use super::fixtures::verified;
+use super::hierarchy::Hierarchy;
+use super::load;
+use super::load::MAX_NESTING;
+use super::load::MAX_OPERATORS;
+use super::reads::Fields;
+use super::vocabulary;
+use super::vocabulary::Vocabulary;
+use crate::fault::Source;
+use crate::request::RequestContext;
+
+#[test]
+fn unrelated_policies_cost_nothing() {
+    let mut text = String::new();
+    for n in 0..250 {
+        for policy in [
+            format!(
+                "permit(principal in Mcp::Role::\"r{n}\", action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\")"
+            ),
+            format!(
+                "permit(principal in Mcp::Role::\"r{n}\", action in Mcp::Action::\"mcp\", resource in Mcp::Server::\"s\")"
+            ),
+            format!(
+                "permit(principal, action == Mcp::Action::\"tools/call\", resource) when {{ principal.scopes.contains(\"s{n}\") }}"
+            ),
+            format!(
+                "forbid(principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"s/t{n}\") when {{ context.http.origin == \"x\" }}"
+            ),
+        ] {
+            let id = text.len();
+            writeln!(text, "@id(\"p{id}\") {policy};").unwrap();
+        }
+    }
+    let snapshot = snapshot(&text, &["s"]);
+    assert_eq!(snapshot.policy_count(), 1_000);
+    let caller = verified(user("r7,unknown", "s9,openid"));
+    let facts = snapshot.facts(&caller);
+    let prepared = snapshot.engine.remembered(&call("s/t7"), &facts).unwrap();
+    assert_eq!(prepared.slice.members.len(), 4);
+    assert_eq!(prepared.slice.reads, Fields::HTTP);
+    assert!(
+        snapshot
+            .evaluate(&call("s/t7"), &context(), &facts)
+            .allows()
+    );
+}
+
+#[test]
+fn a_forbid_that_overflows_denies() {
+    let snapshot = snapshot(
+        "@id(\"all\") permit(principal, action, resource);
+         @id(\"limit\") forbid(principal, action == Mcp::Action::\"tools/call\", resource)
+         when { context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long &&
+                context.args.getTag(\"n\").long * 2 > 1000 };",
+        &["s"],
+    );
+    let facts = snapshot.facts(&verified(user("", "")));
+    for (arguments, verdict) in [
+        ("{\"n\": 5}", Verdict::Allow),
+        ("{\"n\": 600}", Verdict::Forbidden),
+        ("{\"n\": 9223372036854775807}", Verdict::ForbidFailed),
+        ("[1]", Verdict::ForbidFailed),
+        // A limit in a forbid is passed by another type: that is why limits belong in permits.
+        ("{\"n\": \"600\"}", Verdict::Allow),
+    ] {
+        let context = RequestContext {
+            arguments: Some(arguments.into()),
+            ..context()
+        };
+        let evaluation = snapshot.evaluate(&call("s/x"), &context, &facts);
+        assert_eq!(evaluation.verdict, verdict, "{arguments}");
+        assert_eq!(
+            evaluation.errors.iter().any(|error| error.forbid),
+            verdict == Verdict::ForbidFailed
+        );
+    }
+}
+
+#[test]
+fn no_prefix_of_a_file_panics() {
+    let schema = vocabulary::schema().unwrap();
+    let vocabulary = Vocabulary::new(&schema).unwrap();
+    let read = |name: &str, text: &str| {
+        let source = Source {
+            name: name.into(),
+            text: text.into(),
+        };
+        let mut faults = Vec::new();
+        match name {
+            "entities.json" => {
+                Hierarchy::read(&source, &vocabulary, &schema, &mut faults);
+            }
+            "tools.json" => {
+                Catalogue::read(&source, &HashSet::new(), &mut faults);
+            }
+            _ => {
+                load::policies(&[&source], &mut faults);
+            }
+        }
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for file in PolicyFiles::embedded().files {
+        if &*file.name == SCHEMA_FILE {
+            continue;
+        }
+        let broken = (0..file.text.len())
+            .filter_map(|end| file.text.get(..end))
+            .filter(|cut| !read(&file.name, cut).is_empty())
+            .count();
+        assert!(broken > file.text.len() / 3, "{}: {broken}", file.name);
+    }
+}
+
+#[test]
+fn the_deepest_accepted_policies_fit_the_smallest_stack() {
+    let most = MAX_OPERATORS - 20;
+    let chain = |part: &str, cost: usize, last: &str| format!("{}{last}", part.repeat(most / cost));
+    let deep = MAX_NESTING - 4;
+    let client = "principal.clientId == \"b\"";
+    let conditions = [
+        chain("true && ", 1, client),
+        chain("false || ", 1, client),
+        chain("!(principal.clientId == \"a\") && ", 4, client),
+        chain("if false then true else ", 1, client),
+        chain(&format!("{client} }} when {{ "), 3, client),
+        format!("{}{client}{}", "(true && ".repeat(deep), ")".repeat(deep)),
+        format!(
+            "{}{client}{}",
+            "(if true then ".repeat(deep),
+            " else false)".repeat(deep)
+        ),
+        format!("1 {} < 5 || {client}", chain("+ 1 ", 1, "")),
+    ];
+    for condition in conditions {
+        let text =
+            format!("@id(\"a\") permit(principal, action, resource) when {{ {condition} }};");
+        let snapshot = snapshot(&text, &["s"]);
+        let caller = verified(user("", ""));
+        let explain = move |stack: usize| {
+            let caller = caller.clone();
+            let facts = snapshot.facts(&caller);
+            let evaluate = || {
+                let evaluation = snapshot.evaluate(&call("s/x"), &context(), &facts);
+                let explanation = snapshot.explain(&call("s/x"), &context(), &caller);
+                (evaluation, explanation)
+            };
+            std::thread::scope(|scope| {
+                let thread = std::thread::Builder::new().stack_size(stack);
+                thread
+                    .spawn_scoped(scope, evaluate)
+                    .unwrap()
+                    .join()
+                    .unwrap()
+            })
+        };
+        // Tests run without optimisation, where the frames of Cedar are many times larger.
+        let (evaluation, explanation) = explain(32 * 1024 * 1024);
+        assert_eq!(evaluation.verdict, Verdict::NotPermitted);
+        assert_eq!(evaluation.errors, []);
+        assert_eq!(explanation.clients_any, ["b"]);
+        // A stack that is too small for the policy is an error of the policy, never an abort.
+        let (evaluation, _) = explain(2 * 1024 * 1024);
+        assert!(!evaluation.allows());
+    }
+}
