@@ -124,7 +124,7 @@ impl Ask {
 
     fn at(mut self, host: &'static str, path: &str) -> Self {
         self.host = host;
-        self.path = path.to_owned();
+        path.clone_into(&mut self.path);
         self
     }
 
@@ -189,6 +189,7 @@ fn facts(body: &str) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table and what holds of each row")]
 fn every_reason_has_its_status_code_and_challenge_on_both_dialects() {
     let world = world();
     let viewer = world.token(&json!({"roles": ["viewer"]}));
@@ -353,6 +354,7 @@ fn every_reason_has_its_status_code_and_challenge_on_both_dialects() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table and what holds of each row")]
 fn an_allow_sets_every_identity_header_on_both_dialects() {
     let world = world();
     let token =
