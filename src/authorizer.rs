@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod snapshot;
 
 mod caller;
+mod known;
 mod origin;
 mod pending;
 
@@ -19,6 +20,7 @@ use arc_swap::Guard;
 use bytes::Bytes;
 
 use crate::authorizer::guarded::Guarded;
+use crate::authorizer::known::Known;
 use crate::authorizer::outcome::Outcome;
 use crate::authorizer::pending::Pending;
 use crate::authorizer::snapshot::Snapshot;
@@ -33,7 +35,6 @@ use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
 use crate::identity::cache::TokenCache;
-use crate::policy::PrincipalFacts;
 use crate::request::AccessRequest;
 use crate::request::RequestContext;
 use crate::request::http;
@@ -78,7 +79,7 @@ pub struct Parts {
 pub struct Authorizer {
     parts: Parts,
     documents: Vec<MetadataDocument>,
-    tokens: TokenCache<PrincipalFacts>,
+    tokens: TokenCache<Known>,
     read_options: ReadOptions,
 }
 
@@ -237,15 +238,21 @@ impl Authorizer {
             }
         };
         let snapshot = self.load();
-        pending.identified(caller.identity.clone(), &snapshot);
+        let known = caller.known(&snapshot.policies, &self.parts.config.identity_headers);
+        pending.identified(caller.identity.clone(), Arc::clone(&known), &snapshot);
         let request = match Self::understand(pending, incoming, resource) {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
-        let facts = caller.facts(&snapshot.policies);
         let tell = self.parts.config.explain_to_anonymous
             || matches!(caller.identity, Identity::Verified(_));
-        let decision = decide(&request, &caller.identity, &facts, &snapshot.policies, tell);
+        let decision = decide(
+            &request,
+            &caller.identity,
+            &known.facts,
+            &snapshot.policies,
+            tell,
+        );
         pending.asked(request);
         decision
     }

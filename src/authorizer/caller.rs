@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authorizer::Authorizer;
+use crate::authorizer::known::Known;
 use crate::authorizer::pending::Pending;
 use crate::authorizer::snapshot::Snapshot;
 use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
+use crate::config::IdentityHeaders;
 use crate::config::JwtRules;
 use crate::config::Resource;
 use crate::decision::Denial;
@@ -24,7 +26,6 @@ use crate::identity::verifier;
 use crate::identity::verifier::VerifiedToken;
 use crate::identity::verifier::VerifyError;
 use crate::policy::PolicySnapshot;
-use crate::policy::PrincipalFacts;
 use crate::request::incoming::Incoming;
 use crate::source::KeyStatus;
 use crate::source::Refresh;
@@ -39,26 +40,19 @@ const RESERVE: Duration = Duration::from_millis(20);
 /// When a client should try again while keys are not to be had.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A caller with what policies need to know.
+/// A caller with what is kept beside the token.
 pub(super) struct Caller {
     pub(super) identity: Identity,
-    token: Option<Arc<CachedToken<PrincipalFacts>>>,
+    token: Option<Arc<CachedToken<Known>>>,
 }
 
 impl Caller {
-    /// The policy layer's view of the caller, made once per token and set of policies.
-    pub(super) fn facts(&self, policies: &PolicySnapshot) -> PrincipalFacts {
-        let Some(token) = &self.token else {
-            return policies.facts(&self.identity);
-        };
-        if let Some(facts) = token.facts.load().as_deref()
-            && policies.made(facts)
-        {
-            return facts.clone();
+    /// The caller in the forms that a check needs.
+    pub(super) fn known(&self, policies: &PolicySnapshot, sent: &IdentityHeaders) -> Arc<Known> {
+        match &self.token {
+            Some(token) => Known::kept(token, &self.identity, policies, sent),
+            None => Known::of(&self.identity, policies, sent),
         }
-        let facts = policies.facts(&self.identity);
-        token.facts.store(Some(Arc::new(facts.clone())));
-        facts
     }
 }
 
@@ -113,7 +107,7 @@ impl Authorizer {
         pending: &Pending,
         token: &BearerToken,
         resource: &Resource,
-    ) -> Result<Arc<CachedToken<PrincipalFacts>>, Denial> {
+    ) -> Result<Arc<CachedToken<Known>>, Denial> {
         let now_s = pending.now_ms().div_euclid(1000);
         let key = TokenKey::of(token);
         if let Some(found) = self.cached(&key, resource, now_s)? {
@@ -146,7 +140,7 @@ impl Authorizer {
         key: &TokenKey,
         resource: &Resource,
         now_s: i64,
-    ) -> Result<Option<Arc<CachedToken<PrincipalFacts>>>, Denial> {
+    ) -> Result<Option<Arc<CachedToken<Known>>>, Denial> {
         let metrics = &self.parts.metrics;
         let snapshot = self.load();
         let mut outcome = CacheOutcome::Miss;

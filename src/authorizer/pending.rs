@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::authorizer::Arrival;
 use crate::authorizer::Authorizer;
 use crate::authorizer::id;
+use crate::authorizer::known::Known;
 use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
 use crate::authorizer::outcome::Outcome;
@@ -22,7 +23,7 @@ use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::challenge;
-use crate::decision::headers::obligations;
+use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
 use crate::request::arguments;
@@ -42,6 +43,7 @@ pub(super) struct Pending {
     unread: Option<Refused>,
     resource: Option<(usize, Arc<Resource>)>,
     identity: Option<Identity>,
+    known: Option<Arc<Known>>,
     request: Option<AccessRequest>,
     rpc_id: Option<Box<str>>,
     policy_generation: u64,
@@ -59,6 +61,7 @@ impl Pending {
             unread: None,
             resource: None,
             identity: None,
+            known: None,
             request: None,
             rpc_id: None,
             policy_generation: 0,
@@ -97,8 +100,14 @@ impl Pending {
         self.resource = Some((index, Arc::clone(resource)));
     }
 
-    pub(super) fn identified(&mut self, identity: Identity, snapshot: &Snapshot) {
+    pub(super) fn identified(
+        &mut self,
+        identity: Identity,
+        known: Arc<Known>,
+        snapshot: &Snapshot,
+    ) {
         self.identity = Some(identity);
+        self.known = Some(known);
         self.policy_generation = snapshot.policies.generation();
         self.key_generation = snapshot.key_generation;
     }
@@ -146,13 +155,12 @@ impl Pending {
         self.record(&decision);
         match decision {
             Decision::Allow(grant) => {
-                let headers = &self.authorizer.config().identity_headers;
                 let spoofed = self
                     .incoming
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
-                let identity = self.identity.as_ref().unwrap_or(&Identity::Anonymous);
-                let obligations = obligations(identity, headers, spoofed);
+                let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
+                let obligations = headers::obligations(set, spoofed);
                 self.outcome(Answer::Allow(obligations), grant.policies)
             }
             Decision::Deny(denial) => {
@@ -248,7 +256,10 @@ impl Pending {
                 .map_or("", |(_, resource)| &resource.name),
             request: self.request.as_ref(),
             http: self.http_facts(),
-            identity: self.identity.as_ref(),
+            principal: self
+                .known
+                .as_ref()
+                .and_then(|known| known.record.as_deref()),
             policy_generation: self.policy_generation,
             key_generation: self.key_generation,
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),

@@ -17,32 +17,33 @@ pub enum Obligation {
 /// Headers that carry credentials: the upstream never sees them (RFC 9700, section 4.9).
 const CREDENTIAL_HEADERS: [&str; 2] = ["authorization", "dpop"];
 
-/// The obligations that come with an allow: every identity header is set, the credentials and every
-/// header in `spoofed`, in the spelling that the client used, are removed.
-pub fn obligations(
-    identity: &Identity,
-    headers: &IdentityHeaders,
-    spoofed: &[String],
-) -> Vec<Obligation> {
-    let mut out = Vec::with_capacity(headers.send.len().saturating_add(CREDENTIAL_HEADERS.len()));
-    for field in &headers.send {
-        let value = match identity {
-            Identity::Anonymous => String::new(),
-            Identity::Verified(principal) => value(principal, *field),
-        };
-        out.push(Obligation::Set(
-            format!("{}{}", headers.prefix, field_name(*field)),
-            value,
-        ));
-    }
-    let set = out.len();
-    for name in CREDENTIAL_HEADERS
+/// Every identity header that is sent, for this caller; the value of an absent fact is empty.
+pub fn identity(identity: &Identity, headers: &IdentityHeaders) -> Vec<Obligation> {
+    let value_of = |field| match identity {
+        Identity::Anonymous => String::new(),
+        Identity::Verified(principal) => value(principal, field),
+    };
+    headers
+        .send
+        .iter()
+        .map(|field| {
+            let name = format!("{}{}", headers.prefix, field_name(*field));
+            Obligation::Set(name, value_of(*field))
+        })
+        .collect()
+}
+
+/// The obligations that come with an allow: every identity header in `set` is set, the credentials
+/// and every header in `spoofed`, in the spelling that the client used, are removed.
+pub fn obligations(set: &[Obligation], spoofed: &[String]) -> Vec<Obligation> {
+    let removed = CREDENTIAL_HEADERS
         .into_iter()
-        .chain(spoofed.iter().map(String::as_str))
-    {
-        let is_ours = out
+        .chain(spoofed.iter().map(String::as_str));
+    let mut out = Vec::with_capacity(set.len().saturating_add(CREDENTIAL_HEADERS.len()));
+    out.extend_from_slice(set);
+    for name in removed {
+        let is_ours = set
             .iter()
-            .take(set)
             .any(|o| matches!(o, Obligation::Set(ours, _) if ours.eq_ignore_ascii_case(name)));
         if !is_ours {
             out.push(Obligation::Remove(name.to_ascii_lowercase()));
@@ -152,7 +153,7 @@ mod tests {
             "x-cedargate-admin",
         ]
         .map(ToOwned::to_owned);
-        let out = obligations(&Identity::Anonymous, &headers, &spoofed);
+        let out = obligations(&identity(&Identity::Anonymous, &headers), &spoofed);
         let set: Vec<&str> = out
             .iter()
             .filter_map(|o| match o {

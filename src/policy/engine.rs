@@ -88,6 +88,9 @@ pub(super) struct Prepared {
     resource: EntityUid,
     entities: Entities,
     pub(super) slice: Arc<Slice>,
+    /// The answer, once given, where none of the policies reads anything that is not in here: then
+    /// it is the answer to every such request, for as long as these policies are in force.
+    decided: OnceLock<Evaluation>,
 }
 
 impl Engine {
@@ -208,6 +211,7 @@ impl Engine {
                 .map_err(|error| Unusable::Value(error.to_string()))?,
             resource: located.uid,
             slice,
+            decided: OnceLock::new(),
         })
     }
 
@@ -269,9 +273,16 @@ impl Engine {
         if slice.members.is_empty() {
             return Ok(Evaluation::not_permitted());
         }
+        if let Some(decided) = prepared.decided.get() {
+            return Ok(decided.clone());
+        }
         let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
         let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
-        Ok(Evaluation::of(&response, self))
+        let evaluation = Evaluation::of(&response, self);
+        if slice.reads == Fields::NONE && !per_request(&operation.target.thing) {
+            return Ok(prepared.decided.get_or_init(|| evaluation).clone());
+        }
+        Ok(evaluation)
     }
 
     /// The policy of an id.

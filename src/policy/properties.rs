@@ -207,6 +207,11 @@ proptest! {
             prop_assert_eq!(forbids(&ours), forbids(&theirs));
             let again = snapshot.evaluate(operation, context, &facts);
             prop_assert_eq!(ours, again, "a remembered answer is the same");
+            for (_, _, other) in &requests {
+                let elsewhere = snapshot.evaluate(operation, other, &facts).verdict;
+                let whole = whole(&snapshot, operation, other, identity).verdict;
+                prop_assert_eq!(elsewhere, whole, "and no answer to other circumstances");
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::Serializer;
+use serde_json::value::RawValue;
+use serde_json::value::to_raw_value;
 use time::OffsetDateTime;
 
 use crate::decision::Decision;
@@ -37,8 +39,8 @@ pub struct Facts<'a> {
     pub request: Option<&'a AccessRequest>,
     /// The HTTP side of the request.
     pub http: HttpFacts<'a>,
-    /// The caller, when it was established.
-    pub identity: Option<&'a Identity>,
+    /// The caller as [`principal`] writes it, when it was established.
+    pub principal: Option<&'a RawValue>,
     /// Generation of the policies.
     pub policy_generation: u64,
     /// Generation of the keys.
@@ -70,6 +72,11 @@ pub struct HttpFacts<'a> {
     pub trace_id: &'a str,
 }
 
+/// The caller as every record of it says; the same for as long as the token is.
+pub fn principal(identity: &Identity) -> Option<Box<RawValue>> {
+    to_raw_value(&Who::of(identity)).ok()
+}
+
 impl Facts<'_> {
     /// The record as one line, with its newline.
     pub fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
@@ -90,7 +97,7 @@ struct Line<'a> {
     resource: &'a str,
     action: &'static str,
     target: String,
-    principal: Option<Who<'a>>,
+    principal: Option<&'a RawValue>,
     context: Context<'a>,
     policies: &'a [Arc<str>],
     forbidden_by: &'a [Arc<str>],
@@ -172,7 +179,7 @@ impl<'a> Line<'a> {
             target: operation
                 .map(|operation| target_text(&operation.target))
                 .unwrap_or_default(),
-            principal: facts.identity.map(Who::of),
+            principal: facts.principal,
             context: Context::of(facts),
             policies,
             forbidden_by,
@@ -284,22 +291,34 @@ impl<'a> Context<'a> {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let nanoseconds = i128::from(self.0).saturating_mul(1_000_000);
-        let text = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
-            .map(|at| {
-                format!(
-                    "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-                    at.year(),
-                    u8::from(at.month()),
-                    at.day(),
-                    at.hour(),
-                    at.minute(),
-                    at.second(),
-                    at.microsecond()
-                )
-            })
-            .unwrap_or_default();
+        let mut text = String::with_capacity(27);
+        let at = i128::from(self.0).saturating_mul(1_000_000);
+        if let Ok(at) = OffsetDateTime::from_unix_timestamp_nanos(at) {
+            let year = u32::try_from(at.year()).unwrap_or(0);
+            for (number, width, end) in [
+                (year, 4, '-'),
+                (u32::from(u8::from(at.month())), 2, '-'),
+                (u32::from(at.day()), 2, 'T'),
+                (u32::from(at.hour()), 2, ':'),
+                (u32::from(at.minute()), 2, ':'),
+                (u32::from(at.second()), 2, '.'),
+                (at.microsecond(), 6, 'Z'),
+            ] {
+                push_padded(&mut text, number, width);
+                text.push(end);
+            }
+        }
         serializer.serialize_str(&text)
+    }
+}
+
+/// Appends the number in `width` digits; this is done for every record, and formatting is slow.
+fn push_padded(text: &mut String, number: u32, width: u32) {
+    for place in (0..width).rev() {
+        let digit = 10_u32
+            .checked_pow(place)
+            .and_then(|power| number.checked_div(power));
+        text.extend(char::from_digit(digit.unwrap_or(0) % 10, 10));
     }
 }
 
@@ -317,4 +336,28 @@ fn bounded(text: &str) -> Cow<'_, str> {
         .find_map(|end| text.get(..end))
         .unwrap_or("");
     Cow::Owned(format!("{cut}\u{2026}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_rfc_3339_in_utc_with_microseconds() {
+        for (ms, expected) in [
+            (0, "\"1970-01-01T00:00:00.000000Z\""),
+            (1_767_268_800_123, "\"2026-01-01T12:00:00.123000Z\""),
+            (-1, "\"1969-12-31T23:59:59.999000Z\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Timestamp(ms)).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = "\u{e9}".repeat(LONGEST_TEXT);
+        let cut = bounded(&long);
+        assert!(cut.len() <= LONGEST_TEXT + 3 && cut.ends_with('\u{2026}'));
+        assert_eq!(bounded("short"), "short");
+    }
 }

@@ -105,17 +105,15 @@ fn message(mut whole: Bytes) -> Result<Bytes, FrameError> {
 /// The answer that carries `message`, with `grpc-status: 0` in its trailers.
 pub(super) fn unary(message: &impl Message) -> Response<Body> {
     let length = message.encoded_len();
-    let mut data = BytesMut::with_capacity(length.saturating_add(PREFIX));
+    // A `Vec`, because prost writes many small pieces, which it takes faster than `BytesMut` does.
+    let mut data = Vec::with_capacity(length.saturating_add(PREFIX));
     data.put_u8(0);
     data.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    // The buffer was made large enough for it.
-    if message.encode(&mut data).is_err() {
-        return status_only("13");
-    }
+    message.encode_raw(&mut data);
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let body = UnaryBody {
-        data: Some(data.freeze()),
+        data: Some(Bytes::from(data)),
         trailers: Some(trailers),
     };
     let mut response = Response::new(Body::new(body));

@@ -1,0 +1,57 @@
+//! What is worked out once about a caller, and kept beside the token for as long as the policies stay.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::config::IdentityHeaders;
+use crate::decision::headers;
+use crate::decision::headers::Obligation;
+use crate::identity::Identity;
+use crate::identity::cache::CachedToken;
+use crate::policy::PolicySnapshot;
+use crate::policy::PrincipalFacts;
+use crate::telemetry::record;
+
+/// A caller in the forms that each step of a check needs.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// For the policies.
+    pub(super) facts: PrincipalFacts,
+    /// For the upstream.
+    pub(super) headers: Vec<Obligation>,
+    /// For the record.
+    pub(super) record: Option<Box<RawValue>>,
+}
+
+impl Known {
+    /// Works everything out.
+    pub(super) fn of(
+        identity: &Identity,
+        policies: &PolicySnapshot,
+        sent: &IdentityHeaders,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            facts: policies.facts(identity),
+            headers: headers::identity(identity, sent),
+            record: record::principal(identity),
+        })
+    }
+
+    /// What is kept beside the token, made anew after a change of the policies.
+    pub(super) fn kept(
+        token: &CachedToken<Self>,
+        identity: &Identity,
+        policies: &PolicySnapshot,
+        sent: &IdentityHeaders,
+    ) -> Arc<Self> {
+        if let Some(known) = token.facts.load_full()
+            && policies.made(&known.facts)
+        {
+            return known;
+        }
+        let known = Self::of(identity, policies, sent);
+        token.facts.store(Some(Arc::clone(&known)));
+        known
+    }
+}
