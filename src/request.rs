@@ -117,10 +117,51 @@ impl fmt::Display for Target {
             Thing::Task(id) => ("Task", Some(&**id)),
             Thing::Route(name) => ("Route", Some(&**name)),
         };
-        write!(f, "Mcp::{kind}::\"{}", self.server.escape_debug())?;
-        match name {
-            Some(name) => write!(f, "/{}\"", name.escape_debug()),
-            None => f.write_str("\""),
+        write!(f, "Mcp::{kind}::\"")?;
+        escaped(f, &self.server)?;
+        if let Some(name) = name {
+            f.write_str("/")?;
+            escaped(f, name)?;
+        }
+        f.write_str("\"")
+    }
+}
+
+/// Writes text as it stands between the quotes of a Cedar string.
+fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'&' | b'('..=b'[' | b']'..=b'~'))
+    {
+        return f.write_str(text);
+    }
+    write!(f, "{}", text.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_written_as_policies_write_it() {
+        for (thing, expected) in [
+            (Thing::Server, "Mcp::Server::\"weather\""),
+            (
+                Thing::Tool("a b/c".to_owned()),
+                "Mcp::Tool::\"weather/a b/c\"",
+            ),
+            (
+                Thing::Tool("a\"b\\\n".to_owned()),
+                "Mcp::Tool::\"weather/a\\\"b\\\\\\n\"",
+            ),
+        ] {
+            let target = Target {
+                server: Arc::from("weather"),
+                thing,
+            };
+            assert_eq!(target.to_string(), expected);
+            let read: Result<cedar_policy::EntityUid, _> = expected.parse();
+            assert!(read.is_ok(), "{expected}");
         }
     }
 }

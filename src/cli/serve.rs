@@ -1,6 +1,7 @@
 //! `cedargate serve`
 
 use std::path::PathBuf;
+use std::thread;
 
 use crate::app::App;
 use crate::app::PolicyOrigin;
@@ -80,10 +81,14 @@ impl Serve {
         if let Err(error) = logging::install(&loaded.config.log) {
             return output.failure(&error);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_stack_size(STACK)
-            .build();
+        // Where there is one core, threads that hand work to each other only cost.
+        let one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        let mut builder = if one_core {
+            tokio::runtime::Builder::new_current_thread()
+        } else {
+            tokio::runtime::Builder::new_multi_thread()
+        };
+        let runtime = builder.enable_all().thread_stack_size(STACK).build();
         match runtime {
             Ok(runtime) => runtime.block_on(serve(loaded.config, output)),
             Err(error) => output.failure(&error),
