@@ -344,3 +344,6 @@ fn message_denial(fault: &MessageFault) -> Denial {
     };
     Denial::new(reason, fault.to_string())
 }
+
+#[cfg(test)]
+mod tests;
