@@ -21,6 +21,9 @@ use crate::policy::files::TOOLS_FILE;
 /// Folders inside one another.
 const DEEPEST: usize = 8;
 
+/// Folders in all: a few links that lead in a circle make many paths.
+const MAX_FOLDERS: usize = 1_000;
+
 /// Folder of the policy tests, which decide nothing.
 const TESTS: &str = "tests";
 
@@ -96,6 +99,7 @@ pub fn read_dir(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
         root,
         files: Vec::new(),
         faults: Vec::new(),
+        folders: 0,
     };
     reading.folder(Path::new(""), 0);
     if reading.faults.is_empty() {
@@ -109,6 +113,8 @@ struct Reading {
     root: PathBuf,
     files: Vec<Source>,
     faults: Vec<Fault>,
+    /// How many have been looked into.
+    folders: usize,
 }
 
 impl Reading {
@@ -117,6 +123,13 @@ impl Reading {
         reason = "this is where policy directories are read"
     )]
     fn folder(&mut self, below: &Path, depth: usize) {
+        self.folders = self.folders.saturating_add(1);
+        if self.folders > MAX_FOLDERS {
+            if self.folders == MAX_FOLDERS.saturating_add(1) {
+                self.fault(below, &format!("there are more than {MAX_FOLDERS} folders"));
+            }
+            return;
+        }
         let folder = self.root.join(below);
         let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
         {
@@ -139,6 +152,11 @@ impl Reading {
                 continue;
             }
             match fs::metadata(self.root.join(&path)) {
+                // Container runtimes make a folder where the file to be mounted is not there; a
+                // policy that is lost so must not go unnoticed.
+                Ok(found) if has_meaning(name, depth) && !found.is_file() => {
+                    self.fault(&path, "it has the name of a file and is none");
+                }
                 Ok(found) if found.is_dir() && depth >= DEEPEST => {
                     self.fault(&path, "the folders are nested too deep");
                 }
@@ -187,6 +205,7 @@ fn has_meaning(name: &str, depth: usize) -> bool {
     is_policy || (depth == 0 && [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE].contains(&name))
 }
 
+/// The caller has seen that it is a file: opening a pipe would wait for somebody to write to it.
 fn read(path: &Path) -> io::Result<String> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
@@ -259,6 +278,32 @@ mod tests {
             "{faults:?}"
         );
         assert!(read_dir(&dir.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn what_has_the_name_of_a_file_must_be_one() {
+        let dir = dir(&[("a.cedar", "a"), ("forbid.cedar/x", "-")]);
+        fs::create_dir(dir.path().join("tools.json")).unwrap();
+        symlink("/dev/null", dir.path().join("z.cedar")).unwrap();
+        let faults = read_dir(dir.path()).unwrap_err();
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        for (fault, name) in faults.iter().zip(["forbid.cedar", "tools.json", "z.cedar"]) {
+            assert!(
+                fault.starts_with(name) && fault.contains("is none"),
+                "{fault}"
+            );
+        }
+        assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+
+    #[test]
+    fn folders_in_a_circle_come_to_an_end() {
+        let dir = dir(&[("a.cedar", "a")]);
+        for name in ["b", "c", "d", "e", "f", "g", "h", "i"] {
+            symlink(".", dir.path().join(name)).unwrap();
+        }
+        let faults = read_dir(dir.path()).unwrap_err();
+        assert!(faults.len() <= 2 * MAX_FOLDERS, "{}", faults.len());
     }
 
     #[test]
