@@ -238,6 +238,28 @@ impl Asker {
         self.check(ask.grpc())
     }
 
+    /// Asks all at the same time over gRPC; the answers are in the order of the questions.
+    pub(crate) fn all(&self, asks: &[Ask]) -> Vec<Verdict> {
+        let tasks: Vec<_> = asks
+            .iter()
+            .map(|ask| {
+                let mut client = AuthorizationClient::new(self.channel.clone());
+                let request = ask.grpc();
+                self.runtime
+                    .spawn(async move { client.check(request).await })
+            })
+            .collect();
+        self.runtime.block_on(async {
+            let mut verdicts = Vec::new();
+            for task in tasks {
+                let answer = task.await.expect("no panic");
+                let answer = answer.expect("a check is never an RPC error");
+                verdicts.push(Verdict::grpc(answer.into_inner()));
+            }
+            verdicts
+        })
+    }
+
     /// Asks over HTTP.
     pub(crate) fn http(&self, ask: &Ask) -> Verdict {
         let answer = ask.http().send(self.http).expect("an answer");

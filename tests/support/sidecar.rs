@@ -66,6 +66,38 @@ impl Sidecar {
 
     /// The same with more policy files.
     pub(crate) fn launch_with(config: &str, policies: &[(&str, &str)]) -> Self {
+        Self::launch_in(config, |dir| {
+            for (name, text) in policies {
+                fs::write(dir.join(name), text).expect("cannot write a policy file");
+            }
+        })
+    }
+
+    /// The same after something has been done to the policy folder.
+    pub(crate) fn launch_in(config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::run(config, prepare, |program| program)
+    }
+
+    /// Starts it with both of its outputs in a file, and does not wait.
+    pub(crate) fn launch_redirected(config: &str, to: &str) -> Self {
+        Self::run(
+            config,
+            |_| (),
+            |program| {
+                let mut shell = Command::new("sh");
+                let script = format!("exec \"$@\" >{to} 2>&1");
+                shell.args(["-c", &script, "sh"]).arg(program.get_program());
+                shell.args(program.get_args());
+                shell
+            },
+        )
+    }
+
+    fn run(
+        config: &str,
+        prepare: impl FnOnce(&Path),
+        wrap: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("cannot create a temporary folder");
         let (grpc, http, public, admin) = (port::free(), port::free(), port::free(), port::free());
         let listen = format!(
@@ -75,13 +107,10 @@ impl Sidecar {
         let file = folder.path().join("cedargate.yaml");
         fs::write(&file, listen + config).expect("cannot write the configuration");
         copy_policies(Path::new("policies"), &folder.path().join("policies"));
-        for (name, text) in policies {
-            fs::write(folder.path().join("policies").join(name), text)
-                .expect("cannot write a policy file");
-        }
+        prepare(&folder.path().join("policies"));
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg("--config").arg(&file);
-        let process = Process::spawn("cedargate", &mut command);
+        let process = Process::spawn("cedargate", &mut wrap(command));
         Self {
             process,
             grpc,
@@ -100,6 +129,12 @@ impl Sidecar {
     /// The process.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Whether it answers probes.
+    pub(crate) fn is_live(&self) -> bool {
+        let asked = Request::new("GET", "/livez").send(self.admin);
+        asked.is_ok_and(|answer| answer.status == 200)
     }
 
     /// Asks it for decisions.
