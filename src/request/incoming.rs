@@ -132,6 +132,9 @@ pub enum RequestError {
     /// The question itself could not be taken off the wire.
     #[error("{0}")]
     Unreadable(&'static str),
+    /// The question was not read, for there was no room for it.
+    #[error("too many large requests at once; try again")]
+    Overload,
     /// A `Connection` header that would take away an identity header on the way.
     #[error("the header `connection` names a protected header")]
     ProtectedConnection,
