@@ -108,6 +108,9 @@ pub enum RequestError {
     /// The proxy passed the headers twice.
     #[error("the check has both `headers` and `header_map`")]
     TwoHeaderSets,
+    /// The proxy passed two bodies.
+    #[error("the check has a `body` and another `raw_body`")]
+    TwoBodies,
     /// A method that is no upper-case token.
     #[error("the method is invalid")]
     Method,

@@ -208,8 +208,8 @@ fn write_all(buffer: &Buffer, mut output: Box<dyn Write + Send>, failed: &Counte
         match output.write_all(&lines).and_then(|()| output.flush()) {
             Ok(()) => reported = false,
             Err(error) => {
-                let lost = lines.iter().filter(|byte| **byte == b'\n').count();
-                failed.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+                let lost = lines.iter().map(|byte| u64::from(*byte == b'\n')).sum();
+                failed.inc_by(lost);
                 if !reported {
                     reported = true;
                     tracing::error!(%error, "decision records could not be written");

@@ -61,7 +61,10 @@ impl Share {
     /// [`Exhausted`]; what the message holds already stays taken.
     pub fn hold(&mut self, length: usize) -> Result<(), Exhausted> {
         let units = length.saturating_sub(limits::FREE_START).div_ceil(UNIT);
-        let held = self.permits.as_ref().map_or(0, |p| p.num_permits());
+        let held = self
+            .permits
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
         let more = units.saturating_sub(held);
         if more == 0 {
             return Ok(());
