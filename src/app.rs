@@ -39,10 +39,12 @@ use crate::telemetry::decision_log::DecisionLogWriter;
 use crate::telemetry::metrics::Metrics;
 use crate::transport::admin;
 use crate::transport::admin::Admin;
+use crate::transport::budget::Budget;
 use crate::transport::grpc;
 use crate::transport::grpc::GrpcError;
 use crate::transport::grpc::GrpcService;
 use crate::transport::http;
+use crate::transport::limits;
 use crate::transport::listener::ListenError;
 use crate::transport::listener::Listener;
 use crate::transport::public;
@@ -319,11 +321,14 @@ async fn listen(
     health
         .set_service_status(grpc::SERVICE, ServingStatus::NotServing)
         .await;
-    let service = GrpcService::new(Arc::clone(authorizer), health_service)?;
+    let budget = Budget::default();
+    let health_service = health_service.max_decoding_message_size(limits::SMALL_MESSAGE);
+    let service = GrpcService::new(Arc::clone(authorizer), budget.clone(), health_service)?;
     servers.spawn(grpc::serve(grpc_listener, service, shutdown.stop()));
     servers.spawn(http::serve(
         http_listener,
         Arc::clone(authorizer),
+        budget,
         shutdown.stop(),
     ));
     let metrics = Arc::clone(&status.metrics);

@@ -1,6 +1,7 @@
 //! The servers: listeners with their limits, and the wire forms of an answer.
 
 pub mod admin;
+pub mod budget;
 pub mod connection;
 pub mod grpc;
 pub mod http;

@@ -90,7 +90,12 @@ pub(super) async fn watch(mut wiring: Watch) {
             let poll = watcher.poll();
             (watcher, poll)
         });
-        let poll = match polled.await {
+        let polled = tokio::select! {
+            // A file system that hangs must not hold up the end.
+            _ = wiring.stop.wait_for(|stop| *stop) => return,
+            polled = polled => polled,
+        };
+        let poll = match polled {
             Ok((back, poll)) => {
                 watcher = back;
                 poll

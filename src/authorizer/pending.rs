@@ -30,6 +30,7 @@ use crate::request::arguments;
 use crate::request::arguments::ArgumentValue;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::Refused;
+use crate::request::incoming::RequestError;
 use crate::source::Clock;
 use crate::telemetry::record::Facts;
 use crate::telemetry::record::HttpFacts;
@@ -123,7 +124,12 @@ impl Pending {
     /// Ends a check whose request could not be read.
     pub(super) fn refuse_unread(mut self, refused: Refused) -> Outcome {
         let credential_fault = refused.error.is_credential_fault();
-        let mut denial = Denial::new(Reason::MalformedRequest, refused.error.to_string());
+        let reason = if refused.error == RequestError::Overload {
+            Reason::InternalError
+        } else {
+            Reason::MalformedRequest
+        };
+        let mut denial = Denial::new(reason, refused.error.to_string());
         denial.credential_fault = credential_fault;
         self.unread = Some(refused);
         self.settle(Decision::Deny(denial))

@@ -49,7 +49,7 @@ impl Clock for Script {
 struct Keys(Option<Refresh>);
 
 impl KeySource for Keys {
-    fn refresh<'a>(&'a self, _within: Duration) -> BoxFuture<'a, Refresh> {
+    fn refresh(&self, _within: Duration) -> BoxFuture<'_, Refresh> {
         let answer = self.0;
         Box::pin(async move {
             match answer {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::app::PolicyOrigin;
@@ -17,6 +18,9 @@ use crate::telemetry::logging;
 
 /// Stack of a worker thread: deep policies recurse, and Cedar refuses to go on below 100 KiB.
 const STACK: usize = 4 * 1024 * 1024;
+
+/// How long work on other threads may go on after the end of the drain.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// Run the sidecar
 ///
@@ -90,7 +94,12 @@ impl Serve {
         };
         let runtime = builder.enable_all().thread_stack_size(STACK).build();
         match runtime {
-            Ok(runtime) => runtime.block_on(serve(loaded.config, output)),
+            Ok(runtime) => {
+                let exit = runtime.block_on(serve(loaded.config, output));
+                // A thread that hangs in the file system must not keep the program from ending.
+                runtime.shutdown_timeout(LAST_WORK);
+                exit
+            }
             Err(error) => output.failure(&error),
         }
     }

@@ -91,6 +91,9 @@ fn http_request(http: HttpRequest) -> Wire {
         }
         Some(_) | None => HeaderBag::joined(headers),
     };
+    if !body.is_empty() && !raw_body.is_empty() && *body.as_bytes() != raw_body {
+        fault = fault.or(Some(RequestError::TwoBodies));
+    }
     let headers = match bag {
         Ok(bag) => bag,
         Err(error) => {

@@ -133,7 +133,7 @@ impl HeaderBag {
     }
 
     /// The names of the headers that some server would take for one that starts with `prefix`: in
-    /// any case, and with `_` or `.` for `-`. `prefix` is lower case.
+    /// any case, and with whatever is no letter or digit for `-`. `prefix` is lower case.
     pub fn folding(&self, prefix: &str) -> Vec<String> {
         self.entries
             .iter()
@@ -186,11 +186,12 @@ pub(crate) fn folds_to(name: &[u8], prefix: &str) -> bool {
         return false;
     };
     start.iter().zip(prefix.bytes()).all(|(byte, expected)| {
-        let folded = match byte {
-            b'_' | b'.' => b'-',
-            byte => byte.to_ascii_lowercase(),
-        };
-        folded == expected
+        // Gateway interfaces in the tradition of CGI make one character of all the others.
+        if byte.is_ascii_alphanumeric() {
+            byte.to_ascii_lowercase() == expected
+        } else {
+            !expected.is_ascii_alphanumeric()
+        }
     })
 }
 
@@ -284,6 +285,7 @@ mod tests {
             "X-CEDARGATE_subject",
             "x_cedargate-roles",
             "x-cedargate.roles",
+            "x~cedargate!subject",
             "x-cedargate-",
         ];
         let others = [

@@ -108,6 +108,9 @@ pub enum RequestError {
     /// The proxy passed the headers twice.
     #[error("the check has both `headers` and `header_map`")]
     TwoHeaderSets,
+    /// The proxy passed two bodies.
+    #[error("the check has a `body` and another `raw_body`")]
+    TwoBodies,
     /// A method that is no upper-case token.
     #[error("the method is invalid")]
     Method,
@@ -132,6 +135,9 @@ pub enum RequestError {
     /// The question itself could not be taken off the wire.
     #[error("{0}")]
     Unreadable(&'static str),
+    /// The question was not read, for there was no room for it.
+    #[error("too many large requests at once; try again")]
+    Overload,
     /// A `Connection` header that would take away an identity header on the way.
     #[error("the header `connection` names a protected header")]
     ProtectedConnection,

@@ -58,6 +58,10 @@ pub enum PathFault {
     /// An escaped control or NUL byte.
     #[error("the path has an encoded control character")]
     EncodedControl,
+    /// Escapes that decode to something other than UTF-8, such as an overlong `/`: careless decoders
+    /// take it for one.
+    #[error("the path does not decode to UTF-8")]
+    NotUtf8,
     /// A parameter `access_token` in the query (RFC 6750, section 2.3).
     #[error("a token in the query is not accepted")]
     TokenInQuery,
@@ -143,6 +147,9 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
     }
     let text = out.map_or(Cow::Borrowed(path), Cow::Owned);
     check_segments(&text)?;
+    if std::str::from_utf8(&decode(&text)).is_err() {
+        return Err(PathFault::NotUtf8);
+    }
     Ok(text)
 }
 
@@ -287,6 +294,10 @@ mod tests {
             ("/x%00y", EncodedControl),
             ("/x%0a", EncodedControl),
             ("/x%7f", EncodedControl),
+            ("/x/..%c0%af", NotUtf8),
+            ("/%e0%80%af", NotUtf8),
+            ("/caf%e9", NotUtf8),
+            ("/%ed%a0%80", NotUtf8),
             ("/x\0y", Character),
             ("/x\ty", Character),
             ("/x y", Character),

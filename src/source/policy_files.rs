@@ -109,7 +109,7 @@ impl Walk {
             // A dangling link, or a file that has just gone, of no meaning here.
             Err(_) => return,
         };
-        if kind.is_dir() {
+        if kind.is_dir() && !has_meaning(name) {
             if !(below.is_empty() && name == TESTS_DIRECTORY) {
                 let below = format!("{shown}/");
                 self.directory(path, &below, depth.saturating_add(1));
@@ -118,7 +118,8 @@ impl Walk {
             if kind.is_file() {
                 self.file(path, shown);
             } else {
-                // Opening a pipe could wait for ever.
+                // A folder in the place of a file would take the file out of force without a word,
+                // and opening a pipe could wait for ever.
                 self.fault(&shown, "this is not a regular file");
             }
         }

@@ -8,6 +8,10 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +28,9 @@ const MOST_WAITING: usize = 16 * 1024 * 1024;
 /// How long records are gathered before they are written, so that a busy sidecar does not wake the
 /// thread for each.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// How long the end of the program waits for the last records: whoever reads them may have stopped.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The decision log could not be opened.
 #[derive(Debug, Error)]
@@ -45,6 +52,8 @@ pub struct DecisionLog {
 pub struct DecisionLogWriter {
     buffer: Option<Arc<Buffer>>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended, in whatever way.
+    ended: Option<Receiver<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +80,7 @@ impl DecisionLog {
                 let writer = DecisionLogWriter {
                     buffer: None,
                     thread: None,
+                    ended: None,
                 };
                 return Ok((
                     Self {
@@ -91,9 +101,13 @@ impl DecisionLog {
         };
         let buffer = Arc::new(Buffer::default());
         let (emptied, failed) = (Arc::clone(&buffer), dropped.clone());
+        let (ending, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("decision-log".to_owned())
-            .spawn(move || write_all(&emptied, output, &failed))
+            .spawn(move || {
+                let _closed_at_the_end: Sender<()> = ending;
+                write_all(&emptied, output, &failed);
+            })
             .map_err(|source| DecisionLogError {
                 path: "thread".to_owned(),
                 source,
@@ -107,6 +121,7 @@ impl DecisionLog {
             DecisionLogWriter {
                 buffer: Some(buffer),
                 thread: Some(thread),
+                ended: Some(ended),
             },
         ))
     }
@@ -135,7 +150,7 @@ impl DecisionLog {
 }
 
 impl DecisionLogWriter {
-    /// Waits until everything taken so far is written.
+    /// Waits until everything taken so far is written, for at most [`LAST_WORDS`].
     pub fn finish(mut self) {
         self.stop();
     }
@@ -146,6 +161,14 @@ impl DecisionLogWriter {
         };
         buffer.lock().closed = true;
         buffer.changed.notify_one();
+        let last = self
+            .ended
+            .take()
+            .map(|ended| ended.recv_timeout(LAST_WORDS));
+        if let Some(Err(RecvTimeoutError::Timeout)) = last {
+            tracing::error!("the last decision records could not be written in time");
+            return;
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -185,8 +208,8 @@ fn write_all(buffer: &Buffer, mut output: Box<dyn Write + Send>, failed: &Counte
         match output.write_all(&lines).and_then(|()| output.flush()) {
             Ok(()) => reported = false,
             Err(error) => {
-                let lost = lines.split(|byte| *byte == b'\n').skip(1).count();
-                failed.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+                let lost = lines.iter().map(|byte| u64::from(*byte == b'\n')).sum();
+                failed.inc_by(lost);
                 if !reported {
                     reported = true;
                     tracing::error!(%error, "decision records could not be written");

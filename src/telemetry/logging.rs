@@ -24,7 +24,12 @@ pub enum LoggingError {
 pub fn install(log: &Log) -> Result<(), LoggingError> {
     let filter =
         EnvFilter::try_new(&log.level).map_err(|_| LoggingError::Level(log.level.clone()))?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // What cannot be written is lost: to say so on standard error as well would panic, on whichever
+    // thread had something to log, once the disk below it is full.
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     let installed = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder

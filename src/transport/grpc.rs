@@ -33,7 +33,9 @@ use crate::request::envoy;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::telemetry::metrics::Transport;
+use crate::transport::budget::Budget;
 use crate::transport::connection;
+use crate::transport::grpc::frame::FrameError;
 use crate::transport::limits;
 use crate::transport::listener;
 use crate::transport::listener::Listener;
@@ -53,6 +55,7 @@ pub struct GrpcError(#[from] tonic_reflection::server::Error);
 #[derive(Clone)]
 pub struct GrpcService {
     authorizer: Arc<Authorizer>,
+    budget: Budget,
     rest: Routes,
 }
 
@@ -63,8 +66,9 @@ impl std::fmt::Debug for GrpcService {
 }
 
 impl GrpcService {
-    /// Serves `authorizer`, the health service `health`, and reflection.
-    pub fn new<H>(authorizer: Arc<Authorizer>, health: H) -> Result<Self, GrpcError>
+    /// Serves `authorizer`, the health service `health`, and reflection; messages come out of
+    /// `budget`.
+    pub fn new<H>(authorizer: Arc<Authorizer>, budget: Budget, health: H) -> Result<Self, GrpcError>
     where
         H: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + tonic::server::NamedService
@@ -80,15 +84,27 @@ impl GrpcService {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let rest = Routes::new(health)
-            .add_service(described().build_v1()?)
-            .add_service(described().build_v1alpha()?)
+            .add_service(
+                described()
+                    .build_v1()?
+                    .max_decoding_message_size(limits::SMALL_MESSAGE),
+            )
+            .add_service(
+                described()
+                    .build_v1alpha()?
+                    .max_decoding_message_size(limits::SMALL_MESSAGE),
+            )
             .prepare();
-        Ok(Self { authorizer, rest })
+        Ok(Self {
+            authorizer,
+            budget,
+            rest,
+        })
     }
 
     async fn answer(mut self, request: Request<Incoming>) -> Response<Body> {
         if request.uri().path() == CHECK_PATH {
-            return check(&self.authorizer, request).await;
+            return check(&self.authorizer, &self.budget, request).await;
         }
         match tokio::time::timeout(limits::BODY_TIMEOUT, self.rest.call(request)).await {
             Ok(Ok(response)) => response,
@@ -142,7 +158,11 @@ pub async fn serve(listener: Listener, service: GrpcService, stop: watch::Receiv
     }
 }
 
-async fn check(authorizer: &Arc<Authorizer>, request: Request<Incoming>) -> Response<Body> {
+async fn check(
+    authorizer: &Arc<Authorizer>,
+    budget: &Budget,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     if head.method != Method::POST || !frame::is_grpc(&head.headers) {
         return frame::unsupported_media_type();
@@ -157,16 +177,21 @@ async fn check(authorizer: &Arc<Authorizer>, request: Request<Incoming>) -> Resp
         .limits
         .body
         .saturating_add(limits::MESSAGE_OVERHEAD);
-    let message = tokio::time::timeout(limits::BODY_TIMEOUT, frame::read(body, most)).await;
+    // Held until the answer is there: so long does the message take room.
+    let mut share = budget.share();
+    let reading = frame::read(body, most, &mut share);
+    let message = tokio::time::timeout(limits::BODY_TIMEOUT, reading).await;
     let read = match message {
         Ok(Ok(bytes)) => match CheckRequest::decode(bytes) {
             Ok(request) => envoy::read(request, authorizer.read_options()),
             Err(_) => Err(unreadable("the check message cannot be decoded")),
         },
+        Ok(Err(FrameError::Exhausted)) => Err(Box::new(Refused::from(RequestError::Overload))),
         Ok(Err(error)) => Err(unreadable(error.text())),
         Err(_elapsed) => Err(unreadable("the check message came too slowly")),
     };
     let outcome = authorizer.check(arrival, read).await;
+    drop(share);
     frame::unary(&respond::check_response(outcome))
 }
 

@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytes::BytesMut;
 use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::request::Parts;
 use http_body_util::BodyExt;
-use http_body_util::LengthLimitError;
-use http_body_util::Limited;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -23,6 +22,9 @@ use crate::request::forwarded;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::telemetry::metrics::Transport;
+use crate::transport::budget::Budget;
+use crate::transport::budget::Exhausted;
+use crate::transport::budget::Share;
 use crate::transport::connection;
 use crate::transport::limits;
 use crate::transport::listener;
@@ -36,14 +38,21 @@ use crate::transport::respond;
 const SECRET: &str = "x-cedargate-secret";
 
 /// Serves until `stop` turns true, then lets what is under way end.
-pub async fn serve(listener: Listener, authorizer: Arc<Authorizer>, stop: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: Listener,
+    authorizer: Arc<Authorizer>,
+    budget: Budget,
+    stop: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     let watching = &graceful;
     listener::accept(listener, stop, |stream, peer| {
         let authorizer = Arc::clone(&authorizer);
+        let budget = budget.clone();
         let service = service_fn(move |request| {
             let authorizer = Arc::clone(&authorizer);
-            async move { Ok::<_, Infallible>(answer(&authorizer, peer, request).await) }
+            let share = budget.share();
+            async move { Ok::<_, Infallible>(answer(&authorizer, share, peer, request).await) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })
@@ -58,6 +67,7 @@ pub async fn serve(listener: Listener, authorizer: Arc<Authorizer>, stop: watch:
 
 async fn answer(
     authorizer: &Arc<Authorizer>,
+    mut share: Share,
     peer: Peer,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
@@ -76,9 +86,14 @@ async fn answer(
         .get("traceparent")
         .and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Http, None, traceparent);
-    let read = match read_body(body, authorizer.config().limits.body).await {
-        Ok(body) => forwarded::read(head, body, authorizer.read_options()),
-        Err(what) => Err(Box::new(Refused::from(RequestError::Unreadable(what)))),
+    let most = authorizer.config().limits.body;
+    let reading = read_body(body, most, &mut share);
+    let read = match tokio::time::timeout(limits::BODY_TIMEOUT, reading).await {
+        Ok(Ok(body)) => forwarded::read(head, body, authorizer.read_options()),
+        Ok(Err(error)) => Err(Box::new(Refused::from(error))),
+        Err(_elapsed) => Err(Box::new(Refused::from(RequestError::Unreadable(
+            "the body came too slowly",
+        )))),
     };
     respond::http_response(authorizer.check(arrival, read).await)
 }
@@ -106,12 +121,25 @@ fn is_trusted(authorizer: &Authorizer, peer: Peer, head: &Parts) -> bool {
     by_address && by_secret
 }
 
-async fn read_body(body: Incoming, most: usize) -> Result<Bytes, &'static str> {
-    let limited = Limited::new(body, most);
-    match tokio::time::timeout(limits::BODY_TIMEOUT, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err("the body is too large"),
-        Ok(Err(_)) => Err("the body was cut off"),
-        Err(_elapsed) => Err("the body came too slowly"),
+async fn read_body(
+    mut body: Incoming,
+    most: usize,
+    share: &mut Share,
+) -> Result<Bytes, RequestError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| RequestError::Unreadable("the body was cut off"))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let length = whole.len().saturating_add(data.len());
+        if length > most {
+            return Err(RequestError::Unreadable("the body is too large"));
+        }
+        share
+            .hold(length)
+            .map_err(|Exhausted| RequestError::Overload)?;
+        whole.extend_from_slice(&data);
     }
+    Ok(whole.freeze())
 }

@@ -29,6 +29,16 @@ pub const SEND_BUFFER: usize = 64 * 1024;
 /// What a check message may hold beside the body: headers, path, certificate and metadata.
 pub const MESSAGE_OVERHEAD: usize = 512 * 1024;
 
+/// Largest message of the gRPC services beside the checks, in bytes: they ask by name.
+pub const SMALL_MESSAGE: usize = 16 * 1024;
+
+/// What messages that are being read or judged may hold together, in bytes, beside the start of
+/// each.
+pub const MESSAGES: usize = 64 * 1024 * 1024;
+
+/// The start of a message that is not counted, in bytes: a usual check is smaller.
+pub const FREE_START: usize = 16 * 1024;
+
 /// How long a peer may take to send the head of an HTTP/1.1 request.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 

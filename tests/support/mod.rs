@@ -16,9 +16,12 @@
     reason = "a broken tool fails the test, and the message says why"
 )]
 
+pub(crate) mod ask;
 pub(crate) mod authorization_server;
 pub(crate) mod authorizer;
 pub(crate) mod envoy;
+pub(crate) mod fake_issuer;
+pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod port;

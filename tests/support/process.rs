@@ -89,6 +89,11 @@ impl Process {
             .unwrap_or_else(|| panic!("{} named no port", self.name))
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The lines of standard output so far.
     pub(crate) fn stdout(&self) -> &Lines {
         &self.stdout

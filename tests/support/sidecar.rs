@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::ask::Asker;
 use super::envoy::poll;
 use super::http::Request;
 use super::http::Response;
@@ -39,7 +40,17 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts it with everything but the listeners from `config`, and returns when it is ready.
     pub(crate) fn start(config: &str) -> Self {
-        let sidecar = Self::launch(config);
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more policy files.
+    pub(crate) fn start_with(config: &str, policies: &[(&str, &str)]) -> Self {
+        Self::launch_with(config, policies).until_ready()
+    }
+
+    /// Returns when it is ready.
+    pub(crate) fn until_ready(self) -> Self {
+        let sidecar = self;
         let ready = poll(READY, || {
             let asked = Request::new("GET", "/readyz").send(sidecar.admin);
             asked.is_ok_and(|answer| answer.status == 200)
@@ -50,6 +61,43 @@ impl Sidecar {
 
     /// Starts it and does not wait.
     pub(crate) fn launch(config: &str) -> Self {
+        Self::launch_with(config, &[])
+    }
+
+    /// The same with more policy files.
+    pub(crate) fn launch_with(config: &str, policies: &[(&str, &str)]) -> Self {
+        Self::launch_in(config, |dir| {
+            for (name, text) in policies {
+                fs::write(dir.join(name), text).expect("cannot write a policy file");
+            }
+        })
+    }
+
+    /// The same after something has been done to the policy folder.
+    pub(crate) fn launch_in(config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::run(config, prepare, |program| program)
+    }
+
+    /// Starts it with both of its outputs in a file, and does not wait.
+    pub(crate) fn launch_redirected(config: &str, to: &str) -> Self {
+        Self::run(
+            config,
+            |_| (),
+            |program| {
+                let mut shell = Command::new("sh");
+                let script = format!("exec \"$@\" >{to} 2>&1");
+                shell.args(["-c", &script, "sh"]).arg(program.get_program());
+                shell.args(program.get_args());
+                shell
+            },
+        )
+    }
+
+    fn run(
+        config: &str,
+        prepare: impl FnOnce(&Path),
+        wrap: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("cannot create a temporary folder");
         let (grpc, http, public, admin) = (port::free(), port::free(), port::free(), port::free());
         let listen = format!(
@@ -59,9 +107,10 @@ impl Sidecar {
         let file = folder.path().join("cedargate.yaml");
         fs::write(&file, listen + config).expect("cannot write the configuration");
         copy_policies(Path::new("policies"), &folder.path().join("policies"));
+        prepare(&folder.path().join("policies"));
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg("--config").arg(&file);
-        let process = Process::spawn("cedargate", &mut command);
+        let process = Process::spawn("cedargate", &mut wrap(command));
         Self {
             process,
             grpc,
@@ -80,6 +129,30 @@ impl Sidecar {
     /// The process.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Whether it answers probes.
+    pub(crate) fn is_live(&self) -> bool {
+        let asked = Request::new("GET", "/livez").send(self.admin);
+        asked.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Asks it for decisions.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker::new(self.grpc, self.http)
+    }
+
+    /// The memory that it holds, in KiB (`VmRSS`).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "reads what the kernel says of it"
+    )]
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().split(' ').next());
+        number.expect("a line `VmRSS`").parse().expect("a number")
     }
 
     /// Asks the admin listener.

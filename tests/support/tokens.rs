@@ -52,13 +52,30 @@ impl Key {
 
     /// Any header and claims, signed.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
-        let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", encode(header), encode(claims));
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    /// The same with header and claims as they are to stand there, which may be no JSON at all.
+    pub(crate) fn sign_text(&self, header: &str, claims: impl AsRef<[u8]>) -> String {
+        let header = BASE64_URL_SAFE_NO_PAD.encode(header);
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(claims);
+        self.sign_encoded(&format!("{header}.{claims}"))
+    }
+
+    /// Signs a header and claims that are encoded already, in whatever way.
+    pub(crate) fn sign_encoded(&self, signed: &str) -> String {
         let signature = self
             .0
             .sign(&SystemRandom::new(), signed.as_bytes())
             .expect("a signature");
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The coordinates of the public key, base64url, for a JWK.
+    pub(crate) fn coordinates(&self) -> (String, String) {
+        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
+        let encode = |bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        (encode(x), encode(y))
     }
 
     /// An authenticator of this key, as an item of the configuration's list.

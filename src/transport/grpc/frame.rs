@@ -20,6 +20,9 @@ use hyper::body::Incoming;
 use prost::Message;
 use tonic::body::Body;
 
+use crate::transport::budget::Exhausted;
+use crate::transport::budget::Share;
+
 /// `grpc-status` of a call that took too long.
 pub(super) const DEADLINE_EXCEEDED: &str = "4";
 
@@ -32,6 +35,7 @@ pub(super) enum FrameError {
     TooLarge,
     Compressed,
     Length,
+    Exhausted,
 }
 
 impl FrameError {
@@ -41,6 +45,7 @@ impl FrameError {
             Self::TooLarge => "the check message is too large",
             Self::Compressed => "the check message is compressed",
             Self::Length => "the check message is not one length-prefixed message",
+            Self::Exhausted => "too many large messages at once",
         }
     }
 }
@@ -58,7 +63,11 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Reads the one message of a unary call, of at most `most` bytes.
-pub(super) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, FrameError> {
+pub(super) async fn read(
+    mut body: Incoming,
+    most: usize,
+    share: &mut Share,
+) -> Result<Bytes, FrameError> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -72,6 +81,9 @@ pub(super) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Frame
         if so_far.saturating_add(data.len()) > most.saturating_add(PREFIX) {
             return Err(FrameError::TooLarge);
         }
+        share
+            .hold(so_far.saturating_add(data.len()))
+            .map_err(|Exhausted| FrameError::Exhausted)?;
         match &first {
             None => first = Some(data),
             Some(_) => rest.put(data),

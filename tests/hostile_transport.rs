@@ -1,0 +1,476 @@
+//! Peers that break the transport: after each of them an honest check is answered within a second,
+//! and the process has not grown beyond a stated bound.
+
+mod support;
+
+use std::convert::Infallible;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::body::Body;
+use hyper::body::Frame;
+use prost::Message as _;
+use serde_json::json;
+use support::ask::Ask;
+use support::ask::Asker;
+use support::h2;
+use support::h2::Connection;
+use support::h2::END_HEADERS;
+use support::h2::END_STREAM;
+use support::h2::Kind;
+use support::sidecar::Sidecar;
+use support::tokens::Key;
+use tokio::task::JoinSet;
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const MIB: u64 = 1024;
+
+struct World {
+    key: Key,
+    sidecar: Sidecar,
+    asker: Asker,
+}
+
+/// One attack at a time, so that memory can be told apart.
+fn world() -> MutexGuard<'static, World> {
+    static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
+    let world = WORLD.get_or_init(|| {
+        let key = Key::new();
+        let config = format!(
+            "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
+             limits: {{deadline: 1s}}\n",
+            key.authenticator()
+        );
+        let sidecar = Sidecar::start(&config);
+        let asker = sidecar.asker();
+        Mutex::new(World {
+            key,
+            sidecar,
+            asker,
+        })
+    });
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    fn honest(&self) -> Ask {
+        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
+        Ask::call("get_forecast").bearer(&token)
+    }
+
+    /// Runs an attack and then judges; `bound` is in MiB. The attack returns what it holds open.
+    #[expect(clippy::print_stderr, reason = "figures of the attacks")]
+    fn survives<T>(&self, what: &str, bound: u64, attack: impl FnOnce(&Sidecar) -> T) {
+        assert_eq!(self.asker.both(&self.honest()).reason, "allowed", "{what}");
+        let before = self.sidecar.resident_kib();
+        let began = Instant::now();
+        let held = attack(&self.sidecar);
+        let lasted = began.elapsed();
+        let grown = self.sidecar.resident_kib().saturating_sub(before);
+        let honest = self.honest();
+        for fresh in [false, true] {
+            let asker = fresh.then(|| self.sidecar.asker());
+            let asked = Instant::now();
+            let verdict = asker.as_ref().unwrap_or(&self.asker).both(&honest);
+            let waited = asked.elapsed();
+            assert_eq!(verdict.reason, "allowed", "{what}: {}", verdict.body);
+            assert!(waited < Duration::from_secs(1), "{what}: {waited:?}");
+        }
+        for (port, path) in [
+            (self.sidecar.admin, "/metrics"),
+            (self.sidecar.public, "/livez"),
+        ] {
+            let answer = support::http::Request::new("GET", path).send(port);
+            assert_eq!(answer.expect("an answer").status, 200, "{what}");
+        }
+        eprintln!("{what}: {lasted:?}, grew {grown} KiB");
+        assert!(grown < bound * MIB, "{what}: grew {grown} KiB");
+        drop(held);
+    }
+}
+
+/// Stream numbers of a client.
+fn streams(count: u32) -> impl Iterator<Item = u32> {
+    (0..count).map(|n| 2 * n + 1)
+}
+
+#[test]
+fn floods_of_frames_are_cut_off() {
+    let world = world();
+    let sent = |connection: &mut Connection| connection.flush();
+    world.survives("rapid reset", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        for stream in streams(100_000) {
+            connection.check(stream, END_STREAM);
+            connection.frame(Kind::Reset, 0, stream, &8_u32.to_be_bytes());
+            if stream % 100 == 1 && !connection.flush() {
+                break;
+            }
+        }
+        assert!(
+            connection.is_closed_within(Duration::from_secs(2)),
+            "it is let go on"
+        );
+    });
+    world.survives("resets forced by our own errors", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        for stream in streams(100_000) {
+            connection.check(stream, 0);
+            // A window update of zero is an error of the stream.
+            connection.frame(Kind::WindowUpdate, 0, stream, &[0; 4]);
+            if stream % 100 == 1 && !connection.flush() {
+                break;
+            }
+        }
+        assert!(
+            connection.is_closed_within(Duration::from_secs(2)),
+            "it is let go on"
+        );
+    });
+    world.survives("PING flood", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        for _ in 0..1_000 {
+            (0..200).for_each(|_| connection.frame(Kind::Ping, 0, 0, &[7; 8]));
+            if !sent(&mut connection) {
+                break;
+            }
+        }
+        connection
+    });
+    world.survives("SETTINGS flood", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        for n in 0..1_000_u32 {
+            let payload = [&4_u16.to_be_bytes()[..], &(65_535 + n).to_be_bytes()].concat();
+            (0..200).for_each(|_| connection.frame(Kind::Settings, 0, 0, &payload));
+            if !sent(&mut connection) {
+                break;
+            }
+        }
+        connection
+    });
+    world.survives("empty DATA, PRIORITY and unknown frames", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        connection.check(1, 0);
+        for _ in 0..1_000 {
+            for _ in 0..100 {
+                connection.frame(Kind::Data, 0, 1, &[]);
+                connection.frame(Kind::Priority, 0, 3, &[0, 0, 0, 0, 1]);
+                connection.frame(Kind::Unknown, 0, 0, &[1; 16]);
+            }
+            if !sent(&mut connection) {
+                break;
+            }
+        }
+        connection
+    });
+}
+
+#[test]
+fn header_blocks_are_bounded() {
+    let world = world();
+    world.survives("CONTINUATION flood", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        connection.frame(Kind::Headers, 0, 1, &h2::check_headers());
+        let piece = h2::headers(&[("x-flood", &"a".repeat(8_000))]);
+        for _ in 0..20_000 {
+            connection.frame(Kind::Continuation, 0, 1, &piece);
+            if !connection.flush() {
+                break;
+            }
+        }
+        assert!(
+            connection.is_closed_within(Duration::from_secs(2)),
+            "it is let go on"
+        );
+    });
+    world.survives("empty CONTINUATION frames", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        connection.frame(Kind::Headers, 0, 1, &h2::check_headers());
+        for _ in 0..1_000 {
+            (0..1_000).for_each(|_| connection.frame(Kind::Continuation, 0, 1, &[]));
+            if !connection.flush() {
+                break;
+            }
+        }
+        assert!(
+            connection.is_closed_within(Duration::from_secs(2)),
+            "it is let go on"
+        );
+    });
+    world.survives("HPACK bomb", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        // One entry of 3,900 bytes in the dynamic table (index 62), then thousands of references.
+        let mut block = h2::check_headers();
+        let mut entry = h2::headers(&[("x-bomb", &"b".repeat(3_900))]);
+        entry[0] = 0x40;
+        block.extend(entry);
+        block.extend([0x80 | 62; 8_000]);
+        for stream in streams(200) {
+            connection.frame(Kind::Headers, END_HEADERS, stream, &block);
+        }
+        connection.flush();
+        connection
+    });
+    world.survives("a huge header list", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        let many: Vec<String> = (0..1_200).map(|n| format!("x-{n}")).collect();
+        let fields: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();
+        let mut block = h2::check_headers();
+        block.extend(h2::headers(&fields));
+        for stream in streams(500) {
+            connection.frame(Kind::Headers, END_HEADERS, stream, &block);
+        }
+        connection.flush();
+        connection
+    });
+}
+
+#[test]
+fn whoever_stops_half_way_holds_little() {
+    let world = world();
+    world.survives("1,000 streams that never send a message", 48, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        streams(1_000).for_each(|stream| connection.check(stream, 0));
+        assert!(connection.flush());
+        std::thread::sleep(Duration::from_millis(300));
+        connection
+    });
+    world.survives("2,000 streams of which 1,024 may be open", 48, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        streams(2_000).for_each(|stream| connection.check(stream, 0));
+        connection.flush();
+        std::thread::sleep(Duration::from_millis(300));
+        connection
+    });
+    let honest = Bytes::from(framed(&world.honest()));
+    world.survives("4,000 answers into a window of zero", 64, |sidecar| {
+        let answers: Vec<_> = (0..4)
+            .map(|_| polite(&world, sidecar, Some(0), 1_000, Sent::Whole(honest.clone())))
+            .collect();
+        std::thread::sleep(Duration::from_secs(1));
+        answers
+    });
+    let mut long = vec![0];
+    long.extend((1_u32 << 20).to_be_bytes());
+    long.resize(1 << 20, b' ');
+    let long = Bytes::from(long);
+    world.survives(
+        "1,000 messages of a mebibyte, all but the end",
+        160,
+        |sidecar| {
+            let answers = polite(&world, sidecar, None, 1_000, Sent::Unfinished(long));
+            std::thread::sleep(Duration::from_secs(2));
+            answers
+        },
+    );
+    world.survives("a message of 100 MiB", 16, |sidecar| {
+        let mut connection = Connection::open(sidecar.grpc, &[]);
+        connection.check(1, 0);
+        let mut prefix = vec![0];
+        prefix.extend((100_u32 << 20).to_be_bytes());
+        connection.frame(Kind::Data, 0, 1, &prefix);
+        let piece = vec![b' '; 16 * 1024];
+        for _ in 0..6_400 {
+            connection.frame(Kind::Data, 0, 1, &piece);
+            if !connection.flush() {
+                break;
+            }
+        }
+        connection
+    });
+}
+
+/// What is sent on a stream.
+#[derive(Clone)]
+enum Sent {
+    Whole(Bytes),
+    /// And then nothing, for ever.
+    Unfinished(Bytes),
+    Nothing,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match std::mem::replace(&mut *self, Self::Nothing) {
+            Self::Whole(data) => {
+                *self = Self::Whole(Bytes::new());
+                Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))
+            }
+            Self::Unfinished(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Self::Nothing => Poll::Pending,
+        }
+    }
+}
+
+/// Checks on one connection of a client that keeps every rule of flow control, with a stream window
+/// of its own choice. Nobody reads what is answered; it ends with the value.
+fn polite(
+    world: &World,
+    sidecar: &Sidecar,
+    window: Option<u32>,
+    count: u32,
+    message: Sent,
+) -> JoinSet<()> {
+    let port = sidecar.grpc;
+    let mut tasks = JoinSet::new();
+    let runtime = world.asker.runtime();
+    let sender = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("connects");
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (sender, connection) = hyper::client::conn::http2::Builder::new(executor)
+            .initial_stream_window_size(window)
+            .handshake(hyper_util::rt::TokioIo::new(stream))
+            .await
+            .expect("HTTP/2");
+        tasks.spawn(async { drop(connection.await) });
+        sender
+    });
+    let _inside = runtime.enter();
+    for _ in 0..count {
+        let mut sender = sender.clone();
+        let message = message.clone();
+        tasks.spawn(async move {
+            let uri = format!("http://127.0.0.1:{port}/envoy.service.auth.v3.Authorization/Check");
+            let request = http::Request::post(uri).header("content-type", "application/grpc");
+            let request = request.body(message).expect("a request");
+            let answer = sender.send_request(request).await;
+            // Holding the answer without reading it holds the stream.
+            std::future::pending::<()>().await;
+            drop(answer);
+        });
+    }
+    tasks
+}
+
+/// A check as a gRPC message.
+fn framed(ask: &Ask) -> Vec<u8> {
+    let message = ask.grpc().encode_to_vec();
+    let length = u32::try_from(message.len()).expect("a small message");
+    [&[0][..], &length.to_be_bytes(), &message].concat()
+}
+
+#[test]
+fn idle_slow_and_senseless_peers_are_outlived() {
+    let world = world();
+    let ports = |sidecar: &Sidecar| [sidecar.grpc, sidecar.http, sidecar.admin, sidecar.public];
+    let connect = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
+    world.survives("200 idle connections on each port", 48, |sidecar| {
+        let all = ports(sidecar).into_iter().flat_map(|port| [port; 200]);
+        all.map(connect).collect::<Vec<_>>()
+    });
+    world.survives("slow heads and bodies on each port", 32, |sidecar| {
+        let mut held = Vec::new();
+        for port in ports(sidecar) {
+            for wire in [
+                "G",
+                "GET /livez HTTP/1.1\r\nhost: x\r\nx-a: ",
+                "POST /check HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{",
+                "POST /check HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffff\r\n{",
+                "PRI * HTTP/2.0\r\n\r\nSM\r\n",
+            ] {
+                for _ in 0..20 {
+                    let mut stream = connect(port);
+                    stream.write_all(wire.as_bytes()).expect("sent");
+                    held.push(stream);
+                }
+            }
+        }
+        held
+    });
+    world.survives("garbage on each port", 16, |sidecar| {
+        for port in ports(sidecar) {
+            for seed in 0..50_u8 {
+                let mut stream = connect(port);
+                let bytes: Vec<u8> = (0..2_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect();
+                drop(stream.write_all(&bytes));
+            }
+            for wire in [
+                &b"GET / HTTP/1.1\r\n"[..], b"\0\0\0\0\0", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b"GET /check HTTP/9.9\r\n\r\n",
+                b"GET  /check HTTP/1.1\r\n\r\n", b"GET /check HTTP/1.1\r\nhost : x\r\n\r\n", b"GET /check HTTP/1.1\r\n x: y\r\n\r\n",
+                b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", b"GET http://[::1 HTTP/1.1\r\n\r\n",
+                b"POST /check HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", b"POST /check HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcde",
+                b"POST /check HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"GET /livez HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x01\x04\0\0\0\x01",
+            ] {
+                drop(connect(port).write_all(wire));
+            }
+        }
+    });
+    world.survives("bad frames", 16, |sidecar| {
+        for (kind, flags, stream, payload) in [
+            (Kind::Data, 0, 0, &b"x"[..]),
+            (Kind::Data, 0, 1, b"x"),
+            (Kind::Headers, END_HEADERS, 0, b""),
+            (Kind::Headers, END_HEADERS, 2, b"\x82"),
+            (Kind::Headers, END_HEADERS, 1, b"\xff\xff\xff\xff\xff"),
+            (Kind::Settings, 1, 0, b"x"),
+            (Kind::Settings, 0, 1, b""),
+            (Kind::Settings, 0, 0, b"\0\x04\xff\xff\xff\xff"),
+            (Kind::Ping, 0, 0, b"short"),
+            (Kind::WindowUpdate, 0, 0, b"\0\0\0\0"),
+            (Kind::WindowUpdate, 0, 0, b"\x7f\xff\xff\xff"),
+            (Kind::Push, 4, 1, b"\0\0\0\x02"),
+            (Kind::Continuation, 4, 1, b""),
+            (Kind::GoAway, 0, 0, b"\0\0\0\0\0\0\0\0"),
+            (Kind::Reset, 0, 1, b"\0\0\0\0"),
+            (Kind::Headers, END_HEADERS | 8, 1, b"\xff\x82"),
+        ] {
+            let mut connection = Connection::open(sidecar.grpc, &[]);
+            connection.frame(kind, flags, stream, payload);
+            connection.flush();
+        }
+    });
+}
+
+#[test]
+fn whoever_asks_and_never_reads_is_given_up() {
+    let world = world();
+    world.survives("callers that do not read", 48, |sidecar| {
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            let mut stream =
+                TcpStream::connect((Ipv4Addr::LOCALHOST, sidecar.admin)).expect("connects");
+            stream.set_nonblocking(true).expect("a socket");
+            let ask = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
+            for _ in 0..200 {
+                if stream.write(&ask).is_err() {
+                    break;
+                }
+            }
+            held.push(stream);
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        held
+    });
+    let mut stream =
+        TcpStream::connect((Ipv4Addr::LOCALHOST, world.sidecar.http)).expect("connects");
+    stream
+        .write_all(b"GET /check HTTP/1.1\r\nhost: x\r\n\r\n")
+        .expect("sent");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .expect("a socket");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 400");
+}
