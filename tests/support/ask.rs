@@ -56,7 +56,7 @@ impl Ask {
     /// A request without a body.
     pub(crate) fn bare(method: &str) -> Self {
         let mut ask = Self::post("");
-        ask.method = method.to_owned();
+        method.clone_into(&mut ask.method);
         ask.headers.clear();
         ask
     }

@@ -6,28 +6,44 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::TcpStream;
 use std::time::Duration;
-use std::time::Instant;
 
 /// `END_STREAM` of DATA and HEADERS; `ACK` of SETTINGS and PING.
 pub(crate) const END_STREAM: u8 = 0x1;
 /// `END_HEADERS` of HEADERS and CONTINUATION.
 pub(crate) const END_HEADERS: u8 = 0x4;
 
-/// The kinds of frames that tests send.
+/// The kinds of frames that tests send (RFC 9113, section 6).
 #[derive(Clone, Copy, Debug)]
-#[repr(u8)]
 pub(crate) enum Kind {
-    Data = 0,
-    Headers = 1,
-    Priority = 2,
-    Reset = 3,
-    Settings = 4,
-    Push = 5,
-    Ping = 6,
-    GoAway = 7,
-    WindowUpdate = 8,
-    Continuation = 9,
-    Unknown = 0x77,
+    Data,
+    Headers,
+    Priority,
+    Reset,
+    Settings,
+    Push,
+    Ping,
+    GoAway,
+    WindowUpdate,
+    Continuation,
+    Unknown,
+}
+
+impl Kind {
+    fn number(self) -> u8 {
+        match self {
+            Self::Data => 0,
+            Self::Headers => 1,
+            Self::Priority => 2,
+            Self::Reset => 3,
+            Self::Settings => 4,
+            Self::Push => 5,
+            Self::Ping => 6,
+            Self::GoAway => 7,
+            Self::WindowUpdate => 8,
+            Self::Continuation => 9,
+            Self::Unknown => 0x77,
+        }
+    }
 }
 
 /// One connection, after the preface and with an empty SETTINGS frame sent.
@@ -64,8 +80,8 @@ impl Connection {
     /// Queues a frame.
     pub(crate) fn frame(&mut self, kind: Kind, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len()).expect("a frame").to_be_bytes();
-        self.buffer.extend(&length[1..]);
-        self.buffer.extend([kind as u8, flags]);
+        self.buffer.extend(length.iter().skip(1));
+        self.buffer.extend([kind.number(), flags]);
         self.buffer.extend(stream.to_be_bytes());
         self.buffer.extend(payload);
     }
@@ -84,21 +100,19 @@ impl Connection {
 
     /// Reads until the other side closes, or for at most `time`; whether it has closed.
     pub(crate) fn is_closed_within(&mut self, time: Duration) -> bool {
-        let until = Instant::now() + time;
-        let mut sink = [0; 65_536];
-        loop {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            let left = left.max(Duration::from_millis(1));
-            self.stream.set_read_timeout(Some(left)).expect("a socket");
+        let step = Duration::from_millis(100);
+        self.stream.set_read_timeout(Some(step)).expect("a socket");
+        let mut waited = Duration::ZERO;
+        let mut sink = vec![0; 65_536];
+        while waited < time {
             match self.stream.read(&mut sink) {
                 Ok(0) => return true,
                 Ok(_) => {}
-                Err(error) if is_timeout(&error) => return false,
+                Err(error) if is_timeout(&error) => waited = waited.saturating_add(step),
                 Err(_) => return true,
             }
         }
+        false
     }
 }
 
@@ -129,10 +143,10 @@ fn integer(block: &mut Vec<u8>, value: usize) {
         return block.push(byte(value));
     }
     block.push(127);
-    let mut rest = value - 127;
+    let mut rest = value.saturating_sub(127);
     while rest >= 128 {
-        block.push(byte(rest % 128 + 128));
-        rest /= 128;
+        block.push(byte(rest & 127 | 128));
+        rest >>= 7;
     }
     block.push(byte(rest));
 }

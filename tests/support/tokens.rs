@@ -73,8 +73,10 @@ impl Key {
 
     /// The coordinates of the public key, base64url, for a JWK.
     pub(crate) fn coordinates(&self) -> (String, String) {
-        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
-        let encode = |bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let point = self.0.public_key().as_ref();
+        let (x, y) = point.split_at(33);
+        let x = x.strip_prefix(&[4]).expect("an uncompressed point");
+        let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         (encode(x), encode(y))
     }
 
