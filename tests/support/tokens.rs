@@ -52,7 +52,7 @@ impl Key {
 
     /// Any header and claims, signed.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
-        self.sign_text(&header.to_string(), &claims.to_string())
+        self.sign_text(&header.to_string(), claims.to_string())
     }
 
     /// The same with header and claims as they are to stand there, which may be no JSON at all.
