@@ -1,13 +1,13 @@
 //! `cedargate serve`
 
-use std::path::PathBuf;
-
 use crate::app::App;
 use crate::app::PolicyOrigin;
 use crate::app::StartError;
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::output::Output;
+use crate::cli::policies;
+use crate::cli::policies::PoliciesFlag;
 use crate::config;
 use crate::config::Config;
 use crate::config::Overrides;
@@ -21,7 +21,13 @@ const STACK: usize = 4 * 1024 * 1024;
 ///
 /// Reads the configuration and the policies, opens the listeners, fetches the issuers' keys, and
 /// answers checks until SIGTERM or SIGINT. Changed policies are put in force while it runs.
+///
+/// Decisions go to standard output as JSON lines, the program's own log to standard error.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 drained after a signal; 1 it could not start, for example because a port is \
+                        in use; 2 wrong usage; 3 invalid configuration or policy."
+)]
 pub(super) struct Serve {
     #[command(flatten)]
     file: ConfigFlag,
@@ -29,13 +35,15 @@ pub(super) struct Serve {
     #[arg(long)]
     print_config: bool,
     #[command(flatten)]
+    policies: PoliciesFlag,
+    #[command(flatten)]
     overrides: Flags,
 }
 
 /// Settings that win over the file.
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// Where Envoy asks: `host:port` or `unix:/path`
+    /// Where Envoy asks: an IP address and a port, or `unix:/path`
     #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_GRPC")]
     listen_grpc: Option<String>,
     /// Where other gateways ask
@@ -47,9 +55,6 @@ struct Flags {
     /// Where probes, metrics and status are
     #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_ADMIN")]
     listen_admin: Option<String>,
-    /// The policy directory
-    #[arg(long, value_name = "DIR", env = "CEDARGATE_POLICIES_DIR")]
-    policies_dir: Option<PathBuf>,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter
     #[arg(long, value_name = "LEVEL", env = "CEDARGATE_LOG_LEVEL")]
     log_level: Option<String>,
@@ -65,7 +70,7 @@ impl Serve {
             http: self.overrides.listen_http,
             public: self.overrides.listen_public,
             admin: self.overrides.listen_admin,
-            policies_dir: self.overrides.policies_dir,
+            policies_dir: self.policies.policies_dir,
             log_level: self.overrides.log_level,
             log_format: self.overrides.log_format,
         };
@@ -92,9 +97,12 @@ impl Serve {
 }
 
 async fn serve(config: Config, output: Output) -> Exit {
+    let dir = config.policies.dir.clone();
     let app = match App::start(config, PolicyOrigin::Directory).await {
         Ok(app) => app,
-        Err(StartError::Policies(faults)) => return output.faults(&faults),
+        Err(StartError::Policies(faults)) => {
+            return output.faults(&policies::below(&dir, faults));
+        }
         Err(error) => return output.failure(&error),
     };
     let signalled = tokio::select! {

@@ -88,11 +88,13 @@ impl PolicyWatcher {
 ///
 /// # Errors
 ///
-/// A fault for each file that cannot be read; then none of the others counts either.
+/// A fault for each file that cannot be read; then none of the others counts either. A fault names
+/// the file relative to the directory, or the directory itself.
 pub fn read_dir(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
     // Resolved once, so that a swap of the link in the middle cannot mix two states.
     let root = fs::canonicalize(dir.join(MOUNT_LINK)).unwrap_or_else(|_| dir.to_owned());
     let mut reading = Reading {
+        dir: dir.to_owned(),
         root,
         files: Vec::new(),
         faults: Vec::new(),
@@ -106,6 +108,9 @@ pub fn read_dir(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
 }
 
 struct Reading {
+    /// As the operator named it.
+    dir: PathBuf,
+    /// Where it really is.
     root: PathBuf,
     files: Vec<Source>,
     faults: Vec<Fault>,
@@ -117,12 +122,12 @@ impl Reading {
         reason = "this is where policy directories are read"
     )]
     fn folder(&mut self, below: &Path, depth: usize) {
-        let folder = self.root.join(below);
-        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        {
+        let entries = fs::read_dir(self.root.join(below));
+        let entries = match entries.and_then(Iterator::collect::<io::Result<Vec<_>>>) {
             Ok(entries) => entries,
             Err(error) => {
-                return self.fault(&folder, &format!("the folder cannot be read: {error}"));
+                let named = if depth == 0 { &*self.dir } else { below }.to_owned();
+                return self.fault(&named, &format!("the folder cannot be read: {error}"));
             }
         };
         let mut paths: Vec<PathBuf> = entries
