@@ -79,8 +79,15 @@ pub enum StartError {
         source: SourceFault,
     },
     /// A listener could not be opened.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
+    #[error(
+        "the `{listener}` listener cannot be opened; `listen.{listener}` or `--listen-{listener}` names another place"
+    )]
+    Listen {
+        /// Its key under `listen`.
+        listener: &'static str,
+        /// What the system said.
+        source: ListenError,
+    },
     /// The decision log could not be opened.
     #[error(transparent)]
     DecisionLog(#[from] DecisionLogError),
@@ -297,11 +304,11 @@ async fn listen(
     status: StatusSource,
 ) -> Result<(HealthReporter, Addresses), StartError> {
     let config = authorizer.config();
-    let grpc_listener = Listener::bind(&config.listen.grpc).await?;
-    let http_listener = Listener::bind(&config.listen.http).await?;
-    let admin_listener = Listener::bind(&config.listen.admin).await?;
+    let grpc_listener = bind("grpc", &config.listen.grpc).await?;
+    let http_listener = bind("http", &config.listen.http).await?;
+    let admin_listener = bind("admin", &config.listen.admin).await?;
     let public_listener = match &config.listen.public {
-        Some(address) => Some(Listener::bind(address).await?),
+        Some(address) => Some(bind("public", address).await?),
         None => None,
     };
     let addresses = Addresses {
@@ -353,6 +360,12 @@ async fn listen(
         ));
     }
     Ok((health, addresses))
+}
+
+async fn bind(listener: &'static str, address: &Address) -> Result<Listener, StartError> {
+    Listener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { listener, source })
 }
 
 fn announce(addresses: &Addresses) {

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod health;
 mod output;
+mod policies;
 mod schema;
 mod serve;
 mod validate;
@@ -38,6 +39,8 @@ pub enum Exit {
     Done,
     /// It failed.
     Failure,
+    /// It was not asked for anything that it could do.
+    Usage,
     /// The configuration or a policy is invalid.
     Invalid,
     /// The decision is a deny.
@@ -49,6 +52,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failure => 1,
+            Exit::Usage => 2,
             Exit::Invalid => 3,
             Exit::Denied => 5,
         })
@@ -78,22 +82,19 @@ enum ErrorFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the sidecar
     Serve(serve::Serve),
-    /// Show an allow, a 401 and a 403 on this machine, with nothing else installed
     Demo(demo::Demo),
-    /// Check the configuration and the policies, and report every fault at once
     Validate(validate::Validate),
-    /// Decide one request offline, and explain the decision
     Check(Box<check::Check>),
-    /// Ask a running sidecar whether it is ready
     Health(health::Health),
-    /// Print a schema
     #[command(subcommand)]
     Schema(schema::Schema),
-    /// Print the version
     Version(version::Version),
     /// Print a completion script
+    #[command(
+        after_help = "As in `cedargate completions bash > /etc/bash_completion.d/cedargate`.\n\n\
+                            Exit codes: 0 printed; 1 failure; 2 wrong usage."
+    )]
     Completions {
         /// The shell to complete for
         shell: Shell,

@@ -27,6 +27,7 @@ mod suggest;
 mod yaml;
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -110,6 +111,16 @@ pub struct Loaded {
     pub warnings: Vec<Fault>,
 }
 
+/// A file that was looked at as a whole, valid or not.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The configuration, or every fault of the file and the overrides; warnings are among them.
+    pub outcome: Result<Loaded, Vec<Fault>>,
+    /// Where the policies are, also when the rest of the file is not usable; absent when what the
+    /// file says about it is not.
+    pub policies_dir: Option<PathBuf>,
+}
+
 /// Reads a file and what it refers to, with the environment of this process.
 ///
 /// # Errors
@@ -125,20 +136,26 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
 ///
 /// Every fault in the file and in the overrides; warnings are among them.
 pub fn load_with(path: &Path, overrides: &Overrides) -> Result<Loaded, Vec<Fault>> {
+    examine(path, overrides).outcome
+}
+
+/// As [`load_with`], for a reader who goes on when the file is not usable.
+pub fn examine(path: &Path, overrides: &Overrides) -> Examined {
     let name: Arc<str> = path.display().to_string().into();
-    let text = files::text(path, LARGEST).map_err(|error| {
-        let source = Source {
-            name: Arc::clone(&name),
-            text: "".into(),
-        };
-        vec![Fault::error(&source, None, error.to_string())]
-    })?;
-    let source = Source {
-        name,
-        text: text.into(),
+    let text = match files::text(path, LARGEST) {
+        Ok(text) => text.into(),
+        Err(error) => {
+            let text = "".into();
+            let source = Source { name, text };
+            return Examined {
+                outcome: Err(vec![Fault::error(&source, None, error.to_string())]),
+                policies_dir: overrides.policies_dir.clone(),
+            };
+        }
     };
+    let source = Source { name, text };
     let base = path.parent().unwrap_or(Path::new(""));
-    parse_with(&source, base, &ProcessEnvironment, overrides)
+    examine_text(&source, base, &ProcessEnvironment, overrides)
 }
 
 /// Reads a text. Relative paths in it start at `base`.
@@ -165,25 +182,37 @@ pub fn parse_with(
     environment: &dyn Environment,
     overrides: &Overrides,
 ) -> Result<Loaded, Vec<Fault>> {
+    examine_text(source, base, environment, overrides).outcome
+}
+
+fn examine_text(
+    source: &Source,
+    base: &Path,
+    environment: &dyn Environment,
+    overrides: &Overrides,
+) -> Examined {
     let mut faults = Faults::new(source);
-    let config = yaml::tree(source, &mut faults).and_then(|mut root| {
+    let read = yaml::tree(source, &mut faults).and_then(|mut root| {
         yaml::hide_secrets(&mut root, "", &mut faults);
         let inputs = Inputs { environment, base };
         expand::expand(&mut root, &inputs, &mut faults);
         overrides::apply(&mut root, overrides);
-        let mut config = read(&root, base, &mut faults)?;
-        if let Some(dir) = &overrides.policies_dir {
-            config.policies.dir.clone_from(dir);
-        }
-        Some(config)
+        read(&root, base, &mut faults)
     });
+    let (config, policies_dir) = read.unzip();
+    let policies_dir = overrides.policies_dir.clone().or(policies_dir.flatten());
     let mut found = faults.finish();
     let failed = found.iter().any(|fault| fault.severity == Severity::Error);
-    match config {
-        Some(config) if !failed => Ok(Loaded {
-            config,
-            warnings: found,
-        }),
+    let outcome = match config {
+        Some(mut config) if !failed => {
+            if let Some(dir) = &policies_dir {
+                config.policies.dir.clone_from(dir);
+            }
+            Ok(Loaded {
+                config,
+                warnings: found,
+            })
+        }
         Some(_) => Err(found),
         None => {
             if !failed {
@@ -192,11 +221,16 @@ pub fn parse_with(
             }
             Err(found)
         }
+    };
+    Examined {
+        outcome,
+        policies_dir,
     }
 }
 
-/// Reads every section. `None` only where the file as a whole is not a mapping.
-fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
+/// Reads every section, and says where the policies are, if that could be read. `None` only where the
+/// file as a whole is not a mapping.
+fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Option<PathBuf>)> {
     let mut map = Mapping::of(root, faults)?.later(&["revocations", "dev_tokens"]);
     let listen = map
         .optional("listen")
@@ -213,7 +247,8 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
         .map(|node| resource::read_all(node, faults))
         .unwrap_or_default();
     reach::connect(&mut resources, &authenticators, faults);
-    let policies = settings::read_policies(map.optional("policies"), base, faults);
+    let (policies, dir_is_known) = settings::read_policies(map.optional("policies"), base, faults);
+    let policies_dir = dir_is_known.then(|| policies.dir.clone());
     let identity_headers = map
         .optional("identity_headers")
         .map(|node| identity_headers::read(node, faults));
@@ -233,7 +268,7 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
         .optional("explain_to_anonymous")
         .and_then(|node| scalar::switch(node, faults));
     map.finish(faults);
-    Some(Config {
+    let config = Config {
         listen: listen.unwrap_or_default(),
         client_ip: client_ip.unwrap_or(ClientIp::Peer),
         authenticators: authenticators.into_iter().filter_map(complete).collect(),
@@ -248,7 +283,8 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Config> {
         admin_token,
         log: log.unwrap_or_default(),
         explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
-    })
+    };
+    Some((config, policies_dir))
 }
 
 /// An authenticator that was read without a fault. Indices of resources hold because a file with any

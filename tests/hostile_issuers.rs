@@ -228,7 +228,10 @@ fn an_issuer_that_lies_is_not_believed() {
     let near = near.token(RESOURCE, &json!({"roles": ["viewer"]}));
     assert_eq!(forecast(&asker, &near).0, "allowed");
     let grown = sidecar.resident_kib().saturating_sub(before);
-    assert!(grown < 48 * 1024, "{grown} KiB of more than 200 MiB that were offered");
+    assert!(
+        grown < 48 * 1024,
+        "{grown} KiB of more than 200 MiB that were offered"
+    );
 }
 
 fn endless(stream: &mut TcpStream, header: &str) {

@@ -10,18 +10,19 @@ use serde_json::json;
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::check::case::Case;
+use crate::cli::check::case::CaseFault;
 use crate::cli::output::Output;
+use crate::cli::policies;
+use crate::cli::policies::PoliciesFlag;
 use crate::config;
 use crate::decision::Decision;
 use crate::decision::decide;
-use crate::fault::Fault;
 use crate::policy::PolicySnapshot;
-use crate::source::policy_files;
 
 /// Decide one request offline, and explain the decision
 ///
 /// The policies are those of the configuration, and the decision is taken by the code that `serve`
-/// runs. The caller is described, not proved: no token is read. Exit code 0 allows, 5 denies.
+/// runs. The caller is described, not proved: no token is read.
 ///
 /// A request file is YAML (or JSON) in the form of a policy test, without `expect`:
 ///
@@ -31,16 +32,22 @@ use crate::source::policy_files;
 /// arguments: {city: Berne}
 /// ```
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Exit codes: 0 allow; 1 failure; 2 wrong usage, or a request that is not understood; \
+                  3 invalid configuration or policy; 5 deny."
+)]
 pub(super) struct Check {
     #[command(flatten)]
     file: ConfigFlag,
+    #[command(flatten)]
+    policies: PoliciesFlag,
     /// A file that describes the request; `-` reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "described")]
     request: Option<PathBuf>,
     #[command(flatten)]
     described: flags::Flags,
-    /// As a JSON object
+    /// Print the decision as a JSON object
     #[arg(long)]
     json: bool,
 }
@@ -53,12 +60,20 @@ impl Check {
         };
         let case = match read {
             Ok(case) => case,
-            Err(fault) => {
-                output.failure(&fault);
-                return Exit::Invalid;
+            Err(CaseFault::Form(fault)) => {
+                output.faults(&[*fault]);
+                return Exit::Usage;
             }
+            Err(fault) => return output.usage(&fault),
         };
-        let policies = match policies(&self.file) {
+        let config = match config::load_with(&self.file.config, &self.policies.overrides()) {
+            Ok(loaded) => loaded.config,
+            Err(faults) => return output.faults(&faults),
+        };
+        if let Err(fault) = case.is_possible(&config.resources) {
+            return output.usage(&fault);
+        }
+        let policies = match policies::compile(&config.policies.dir, &config.resources) {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };
@@ -79,12 +94,6 @@ impl Check {
             (exit, _) => exit,
         }
     }
-}
-
-fn policies(file: &ConfigFlag) -> Result<PolicySnapshot, Vec<Fault>> {
-    let config = config::load(&file.config)?.config;
-    let files = policy_files::read(&config.policies.dir)?;
-    PolicySnapshot::compile(&files, &config.resources, 1)
 }
 
 fn as_json(case: &Case, decision: &Decision) -> String {

@@ -4,11 +4,13 @@ mod front;
 mod issuer;
 mod upstream;
 
-use std::error::Error;
+use std::future;
+use std::io;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -30,6 +32,7 @@ use crate::telemetry::logging;
 /// every request over gRPC as Envoy would, and the sidecar with the starter policies. Prints curl
 /// commands to try, then each decision as it is taken, until it is interrupted.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 interrupted; 1 it could not start; 2 wrong usage.")]
 pub(super) struct Demo {
     /// Port of the MCP server; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
@@ -54,8 +57,12 @@ impl Demo {
         }
     }
 
-    async fn show(self, output: Output) -> Result<Exit, Box<dyn Error>> {
-        let mcp = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await?;
+    async fn show(self, output: Output) -> Result<Exit, Box<dyn std::error::Error>> {
+        let mcp = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        let mcp = mcp.map_err(|source| PortError {
+            port: self.port,
+            source,
+        })?;
         let mcp_address = mcp.local_addr()?;
         let resource = format!("http://{mcp_address}/mcp");
         let issuer_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -75,23 +82,39 @@ impl Demo {
         let grpc = app.addresses().grpc.clone();
         let front = front::router(&grpc, mcp_address)?;
         tokio::spawn(async move { axum::serve(mcp, front).await });
-        app.become_ready().await;
         let now_s = SystemClock::new().now_ms().div_euclid(1000);
         let viewer = issuer.token(&resource, "alice", &["viewer"], now_s)?;
-        let shown = output.data(&instructions(&Instructions {
+        let text = instructions(&Instructions {
             mcp: mcp_address,
             grpc: &grpc,
             admin: &app.addresses().admin,
             issuer: &issuer.url,
             viewer: &viewer,
-        }));
-        if shown != Exit::Done {
-            return Ok(shown);
-        }
-        shutdown::signalled().await?;
+        });
+        let shown = tokio::select! {
+            // First, so that whoever has read the instructions can interrupt.
+            biased;
+            signalled = shutdown::signalled() => signalled.map(|_| Exit::Done)?,
+            shown = async {
+                app.become_ready().await;
+                let shown = output.data(&text);
+                if shown == Exit::Done {
+                    future::pending::<()>().await;
+                }
+                shown
+            } => shown,
+        };
         app.drain().await;
-        Ok(Exit::Done)
+        Ok(shown)
     }
+}
+
+/// The demo's port cannot be had.
+#[derive(Debug, Error)]
+#[error("cannot listen at port {port}; `--port` names another, or leave it out for a free one")]
+struct PortError {
+    port: u16,
+    source: io::Error,
 }
 
 /// The configuration of the demo: what a real one looks like, with ports that are free.

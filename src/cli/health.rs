@@ -24,13 +24,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Ask a running sidecar whether it is ready
 ///
-/// Asks the admin listener of the configuration for `/readyz`. Exit code 0 means ready, 1 not ready
-/// or no answer within 2 s. Fit for a container's health check: it needs no shell and no curl.
+/// Asks the admin listener of the configuration for `/readyz`, and waits 2 s for the answer. Fit for a container's health check: it needs no shell and no curl.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 ready; 1 not ready or no answer; 2 wrong usage; 3 invalid configuration."
+)]
 pub(super) struct Health {
     #[command(flatten)]
     file: ConfigFlag,
-    /// The admin listener, as `host:port` or `unix:/path`, instead of the configuration's
+    /// The admin listener, an IP address and a port or `unix:/path`, instead of the configuration's
     #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_ADMIN")]
     address: Option<String>,
 }
@@ -40,7 +42,7 @@ impl Health {
         let address = match &self.address {
             Some(text) => match Address::read(text) {
                 Some(address) => address,
-                None => return output.failure(&HealthError::Address(text.clone())),
+                None => return output.usage(&HealthError::Address(text.clone())),
             },
             None => match config::load(&self.file.config) {
                 Ok(loaded) => loaded.config.listen.admin,
@@ -57,7 +59,7 @@ impl Health {
         let asked = runtime.block_on(async { tokio::time::timeout(TIMEOUT, ask(&address)).await });
         match asked {
             Ok(Ok(StatusCode::OK)) => output.data("ready"),
-            Ok(Ok(_)) => output.failure(&HealthError::NotReady),
+            Ok(Ok(_)) => output.failure(&HealthError::NotReady(address.to_string())),
             Ok(Err(error)) => output.failure(&HealthError::NoAnswer(address.to_string(), error)),
             Err(_elapsed) => output.failure(&HealthError::Slow(address.to_string())),
         }
@@ -67,7 +69,7 @@ impl Health {
 #[derive(Debug)]
 enum HealthError {
     Address(String),
-    NotReady,
+    NotReady(String),
     NoAnswer(String, Box<dyn Error + Send + Sync>),
     Slow(String),
 }
@@ -81,11 +83,20 @@ impl fmt::Display for HealthError {
                     "`{text}` is neither an IP address and a port nor `unix:/path`"
                 )
             }
-            Self::NotReady => write!(f, "not ready"),
+            Self::NotReady(address) => write!(
+                f,
+                "the sidecar at `{address}` is not ready; it is starting or draining, and its log says which"
+            ),
             Self::NoAnswer(address, _) => {
-                write!(f, "no answer from the admin listener at `{address}`")
+                write!(
+                    f,
+                    "no answer from the admin listener at `{address}`; is `cedargate serve` running there?"
+                )
             }
-            Self::Slow(address) => write!(f, "no answer from `{address}` within 2 s"),
+            Self::Slow(address) => write!(
+                f,
+                "no answer from the admin listener at `{address}` within 2 s"
+            ),
         }
     }
 }
@@ -94,7 +105,7 @@ impl Error for HealthError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoAnswer(_, error) => Some(&**error),
-            Self::Address(_) | Self::NotReady | Self::Slow(_) => None,
+            Self::Address(_) | Self::NotReady(_) | Self::Slow(_) => None,
         }
     }
 }

@@ -43,9 +43,22 @@ impl Output {
 
     /// Prints a message for the operator. There is nobody to tell when that fails.
     #[expect(clippy::unused_self, reason = "commands hold one thing that prints")]
-    pub(super) fn note(self, text: &str) {
+    fn note(self, text: &str) {
         let mut err = io::stderr().lock();
         drop(writeln!(err, "{text}"));
+    }
+
+    /// Prints what a report comes to. Programs count for themselves.
+    pub(super) fn summary(self, text: &str) {
+        if !self.json {
+            self.note(&format!("\n{text}"));
+        }
+    }
+
+    /// Prints what is wrong with the arguments of a command.
+    pub(super) fn usage(self, error: &dyn std::error::Error) -> Exit {
+        self.failure(error);
+        Exit::Usage
     }
 
     /// Prints what went wrong, with its causes.

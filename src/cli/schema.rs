@@ -7,12 +7,19 @@ use crate::cli::output::Output;
 use crate::config;
 use crate::policy;
 
+const EXIT_CODES: &str = "Exit codes: 0 printed; 1 failure; 2 wrong usage.";
+
 /// Print a schema
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXIT_CODES)]
 pub(super) enum Schema {
     /// The JSON Schema of the configuration file
+    ///
+    /// For completion and checks in an editor; `validate` checks more.
+    #[command(after_help = EXIT_CODES)]
     Config,
     /// The Cedar schema that policies are validated against
+    #[command(after_help = EXIT_CODES)]
     Cedar,
 }
 

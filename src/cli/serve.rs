@@ -1,6 +1,5 @@
 //! `cedargate serve`
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use crate::app::StartError;
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::output::Output;
+use crate::cli::policies;
+use crate::cli::policies::PoliciesFlag;
 use crate::config;
 use crate::config::Config;
 use crate::config::Overrides;
@@ -26,7 +27,13 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 ///
 /// Reads the configuration and the policies, opens the listeners, fetches the issuers' keys, and
 /// answers checks until SIGTERM or SIGINT. Changed policies are put in force while it runs.
+///
+/// Decisions go to standard output as JSON lines, the program's own log to standard error.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 drained after a signal; 1 it could not start, for example because a port is \
+                        in use; 2 wrong usage; 3 invalid configuration or policy."
+)]
 pub(super) struct Serve {
     #[command(flatten)]
     file: ConfigFlag,
@@ -34,13 +41,15 @@ pub(super) struct Serve {
     #[arg(long)]
     print_config: bool,
     #[command(flatten)]
+    policies: PoliciesFlag,
+    #[command(flatten)]
     overrides: Flags,
 }
 
 /// Settings that win over the file.
 #[derive(Debug, clap::Args)]
 struct Flags {
-    /// Where Envoy asks: `host:port` or `unix:/path`
+    /// Where Envoy asks: an IP address and a port, or `unix:/path`
     #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_GRPC")]
     listen_grpc: Option<String>,
     /// Where other gateways ask
@@ -52,9 +61,6 @@ struct Flags {
     /// Where probes, metrics and status are
     #[arg(long, value_name = "ADDRESS", env = "CEDARGATE_LISTEN_ADMIN")]
     listen_admin: Option<String>,
-    /// The policy directory
-    #[arg(long, value_name = "DIR", env = "CEDARGATE_POLICIES_DIR")]
-    policies_dir: Option<PathBuf>,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter
     #[arg(long, value_name = "LEVEL", env = "CEDARGATE_LOG_LEVEL")]
     log_level: Option<String>,
@@ -70,7 +76,7 @@ impl Serve {
             http: self.overrides.listen_http,
             public: self.overrides.listen_public,
             admin: self.overrides.listen_admin,
-            policies_dir: self.overrides.policies_dir,
+            policies_dir: self.policies.policies_dir,
             log_level: self.overrides.log_level,
             log_format: self.overrides.log_format,
         };
@@ -106,9 +112,12 @@ impl Serve {
 }
 
 async fn serve(config: Config, output: Output) -> Exit {
+    let dir = config.policies.dir.clone();
     let app = match App::start(config, PolicyOrigin::Directory).await {
         Ok(app) => app,
-        Err(StartError::Policies(faults)) => return output.faults(&faults),
+        Err(StartError::Policies(faults)) => {
+            return output.faults(&policies::below(&dir, faults));
+        }
         Err(error) => return output.failure(&error),
     };
     let signalled = tokio::select! {

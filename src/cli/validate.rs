@@ -1,45 +1,76 @@
 //! `cedargate validate`
 
-use std::path::Path;
-
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::output::Output;
+use crate::cli::policies;
+use crate::cli::policies::PoliciesFlag;
 use crate::config;
+use crate::config::Examined;
 use crate::fault::Fault;
-use crate::policy::PolicySnapshot;
-use crate::source::policy_files;
+use crate::fault::Severity;
 
 /// Check the configuration and the policies, and report every fault at once
+///
+/// Reads what `serve` would read and opens no listener. Faults go to standard error, each with file,
+/// line and column; warnings are worth a look and no reason to refuse.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {
     #[command(flatten)]
     file: ConfigFlag,
+    #[command(flatten)]
+    policies: PoliciesFlag,
 }
 
 impl Validate {
     pub(super) fn run(self, output: Output) -> Exit {
-        match validate(&self.file.config) {
+        match self.validate() {
             Ok(Valid { policies, warnings }) => {
-                // Warnings are worth a look, and no reason to refuse.
                 output.faults(&warnings);
-                let policies = match policies {
-                    1 => "1 policy".to_owned(),
-                    many => format!("{many} policies"),
-                };
                 output.data(&format!(
-                    "{}: valid, {policies}",
-                    self.file.config.display()
+                    "{}: valid, {}",
+                    self.file.config.display(),
+                    counted(policies, "policy", "policies")
                 ))
             }
             Err(faults) => {
                 let exit = output.faults(&faults);
-                let errors = faults.len();
-                output.note(&format!(
-                    "{errors} fault{} found",
-                    if errors == 1 { "" } else { "s" }
-                ));
+                output.summary(&summary(&faults));
                 exit
+            }
+        }
+    }
+
+    fn validate(&self) -> Result<Valid, Vec<Fault>> {
+        let Examined {
+            outcome,
+            policies_dir,
+        } = config::examine(&self.file.config, &self.policies.overrides());
+        let loaded = match outcome {
+            Ok(loaded) => loaded,
+            Err(mut faults) => {
+                if let Some(dir) = policies_dir {
+                    // The resources are not known, so what is said about them does not count.
+                    let others = policies::compile(&dir, &[]).err().unwrap_or_default();
+                    faults.extend(others.into_iter().filter(is_error));
+                }
+                return Err(faults);
+            }
+        };
+        let dir = &loaded.config.policies.dir;
+        let mut warnings = loaded.warnings;
+        match policies::compile(dir, &loaded.config.resources) {
+            Ok(snapshot) => {
+                warnings.extend(policies::below(dir, snapshot.warnings().to_vec()));
+                Ok(Valid {
+                    policies: snapshot.policy_count(),
+                    warnings,
+                })
+            }
+            Err(faults) => {
+                warnings.extend(faults);
+                Err(warnings)
             }
         }
     }
@@ -50,14 +81,21 @@ struct Valid {
     warnings: Vec<Fault>,
 }
 
-fn validate(path: &Path) -> Result<Valid, Vec<Fault>> {
-    let loaded = config::load(path)?;
-    let mut warnings = loaded.warnings;
-    let files = policy_files::read(&loaded.config.policies.dir)?;
-    let snapshot = PolicySnapshot::compile(&files, &loaded.config.resources, 1)?;
-    warnings.extend(snapshot.warnings().iter().cloned());
-    Ok(Valid {
-        policies: snapshot.policy_count(),
-        warnings,
-    })
+fn is_error(fault: &Fault) -> bool {
+    fault.severity == Severity::Error
+}
+
+/// `2 errors, 1 warning`
+fn summary(faults: &[Fault]) -> String {
+    let errors = faults.iter().filter(|fault| is_error(fault)).count();
+    let warnings = faults.len().saturating_sub(errors);
+    let errors = counted(errors, "error", "errors");
+    if warnings == 0 {
+        return errors;
+    }
+    format!("{errors}, {}", counted(warnings, "warning", "warnings"))
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

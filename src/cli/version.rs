@@ -7,6 +7,7 @@ use crate::cli::output::Output;
 
 /// Print the version
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 printed; 1 failure; 2 wrong usage.")]
 pub(super) struct Version {
     /// As a JSON object
     #[arg(long)]

@@ -128,14 +128,19 @@ impl Default for Log {
 }
 
 /// Relative paths start at `base`.
-pub(super) fn read_policies(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) -> Policies {
+/// The section, and whether its directory is known: false when what names it has a fault.
+pub(super) fn read_policies(
+    node: Option<&Node>,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> (Policies, bool) {
     let mut policies = Policies::default();
+    let mut dir_is_known = node.is_none();
     if let Some(mut map) = node.and_then(|node| Mapping::of(node, faults)) {
         map = map.later(&["shadow_dir"]);
-        if let Some(dir) = map
-            .optional("dir")
-            .and_then(|node| scalar::filled(node, faults))
-        {
+        let dir = map.optional("dir").map(|node| scalar::filled(node, faults));
+        dir_is_known = !matches!(dir, Some(None));
+        if let Some(dir) = dir.flatten() {
             policies.dir = PathBuf::from(dir);
         }
         if let Some(interval) = map.optional("reload_interval").and_then(|node| {
@@ -147,7 +152,7 @@ pub(super) fn read_policies(node: Option<&Node>, base: &Path, faults: &mut Fault
         map.finish(faults);
     }
     policies.dir = base.join(&policies.dir);
-    policies
+    (policies, dir_is_known)
 }
 
 pub(super) fn read_limits(node: &Node, faults: &mut Faults<'_>) -> Limits {

@@ -1,6 +1,7 @@
 //! The program's own log, on standard error.
 
 use std::io;
+use std::io::IsTerminal;
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -30,11 +31,15 @@ pub fn install(log: &Log) -> Result<(), LoggingError> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .log_internal_errors(false);
+    // On a terminal the subscriber decides: it knows NO_COLOR.
+    let builder = if io::stderr().is_terminal() {
+        builder
+    } else {
+        builder.with_ansi(false)
+    };
     let installed = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder
-            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .try_init(),
+        LogFormat::Text => builder.try_init(),
     };
     installed.map_err(|_| LoggingError::Twice)
 }

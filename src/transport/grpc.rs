@@ -7,12 +7,15 @@ mod frame;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::Method;
 use http::Request;
@@ -30,6 +33,8 @@ use crate::authorizer::Authorizer;
 use crate::proto::DESCRIPTORS;
 use crate::proto::envoy::service::auth::v3::CheckRequest;
 use crate::request::envoy;
+use crate::request::incoming::Incoming as Read;
+use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::telemetry::metrics::Transport;
@@ -182,10 +187,7 @@ async fn check(
     let reading = frame::read(body, most, &mut share);
     let message = tokio::time::timeout(limits::BODY_TIMEOUT, reading).await;
     let read = match message {
-        Ok(Ok(bytes)) => match CheckRequest::decode(bytes) {
-            Ok(request) => envoy::read(request, authorizer.read_options()),
-            Err(_) => Err(unreadable("the check message cannot be decoded")),
-        },
+        Ok(Ok(bytes)) => decode(bytes, authorizer.read_options()),
         Ok(Err(FrameError::Exhausted)) => Err(Box::new(Refused::from(RequestError::Overload))),
         Ok(Err(error)) => Err(unreadable(error.text())),
         Err(_elapsed) => Err(unreadable("the check message came too slowly")),
@@ -193,6 +195,15 @@ async fn check(
     let outcome = authorizer.check(arrival, read).await;
     drop(share);
     frame::unary(&respond::check_response(outcome))
+}
+
+/// Reads the message; a panic on the way is a message that cannot be read.
+fn decode(bytes: Bytes, options: &ReadOptions) -> Result<Read, Box<Refused>> {
+    catch_unwind(AssertUnwindSafe(|| match CheckRequest::decode(bytes) {
+        Ok(request) => envoy::read(request, options),
+        Err(_) => Err(unreadable("the check message cannot be decoded")),
+    }))
+    .unwrap_or_else(|_panic| Err(unreadable("the check message cannot be read")))
 }
 
 fn unreadable(what: &'static str) -> Box<Refused> {

@@ -150,9 +150,13 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
     match UnixListener::bind(path) {
         Ok(listener) => finish_unix(listener, path),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
-            if !is_socket || UnixStream::connect(path).await.is_ok() {
-                return Err(error);
+            if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(io::Error::other("there is a file that is not a socket"));
+            }
+            // Only a refusal says that nobody listens; whoever is too busy to answer is alive.
+            match UnixStream::connect(path).await {
+                Err(refusal) if refusal.kind() == io::ErrorKind::ConnectionRefused => {}
+                Ok(_) | Err(_) => return Err(error),
             }
             fs::remove_file(path)?;
             finish_unix(UnixListener::bind(path)?, path)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::net::IpAddr;
@@ -14,6 +15,9 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::config::Resource;
+use crate::fault::Fault;
+use crate::fault::Source;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -39,14 +43,23 @@ const DEFAULT_CLIENT_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 
 pub(super) enum CaseFault {
     #[error("`{path}` cannot be read")]
     Read { path: String, source: io::Error },
-    #[error("`{path}`: {message}")]
-    Form { path: String, message: String },
-    #[error("name one of tool, uri, prompt, server, task or route")]
+    #[error("`{path}` is larger than {LARGEST_FILE} bytes")]
+    Large { path: String },
+    #[error("{0}")]
+    Form(Box<Fault>),
+    #[error("`{path}`")]
+    In { path: String, source: Box<Self> },
+    #[error(
+        "name a target: one of tool, uri, prompt, server, task or route, as in `--tool weather/get_forecast`, \
+         or a file that does with `--request`"
+    )]
     NoTarget,
     #[error("name only one of tool, uri, prompt, server, task and route")]
     TwoTargets,
-    #[error("`{0}` is not `<resource>/<name>`")]
+    #[error("`{0}` is not `<resource>/<name>`, as in `weather/get_forecast`")]
     Target(String),
+    #[error("no resource of the configuration is named `{name}`; there is {known}")]
+    Resource { name: String, known: String },
     #[error("action `{0}` is not in the schema; `cedargate schema cedar` lists them")]
     Action(String),
     #[error("a server as target needs an action, such as `tools/list`")]
@@ -110,32 +123,87 @@ pub(super) struct WrittenContext {
 }
 
 /// Reads a description from a file, or from standard input for `-`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the request file is this command's input"
-)]
 pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
     let name = path.display().to_string();
     let failed = |source| CaseFault::Read {
         path: name.clone(),
         source,
     };
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
         io::stdin()
             .lock()
-            .take(LARGEST_FILE)
+            .take(LARGEST_FILE.saturating_add(1))
             .read_to_string(&mut text)
-            .map_err(failed)?;
-        text
     } else {
-        std::fs::read_to_string(path).map_err(failed)?
+        File::open(path).and_then(|file| {
+            file.take(LARGEST_FILE.saturating_add(1))
+                .read_to_string(&mut text)
+        })
     };
-    let written: Written = serde_saphyr::from_str(&text).map_err(|error| CaseFault::Form {
-        path: name.clone(),
-        message: error.to_string(),
-    })?;
-    written.case()
+    let length = read.map_err(failed)?;
+    if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
+        return Err(CaseFault::Large { path: name });
+    }
+    parse(&Source {
+        name: name.into(),
+        text: text.into(),
+    })
+}
+
+fn parse(source: &Source) -> Result<Case, CaseFault> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let written: Result<Written, _> = serde_saphyr::from_str_with_options(&source.text, options);
+    let written = written.map_err(|error| form(source, &error))?;
+    written.case().map_err(|fault| CaseFault::In {
+        path: source.name.to_string(),
+        source: Box::new(fault),
+    })
+}
+
+/// The reader's fault in our form.
+fn form(source: &Source, error: &serde_saphyr::Error) -> CaseFault {
+    let span = error.location().map(|at| {
+        let line = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
+        let column = usize::try_from(at.column()).unwrap_or(1).saturating_sub(1);
+        let start = source.text.split_inclusive('\n').take(line);
+        let start = start.map(str::len).fold(0, usize::saturating_add);
+        let rest = source.text.get(start..).unwrap_or("");
+        let within = rest
+            .char_indices()
+            .nth(column)
+            .map_or(rest.len(), |(at, _)| at);
+        let start = start.saturating_add(within);
+        let word = rest.get(within..).unwrap_or("");
+        let word = word
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(word.len());
+        start..start.saturating_add(word.max(1))
+    });
+    let message = error.render();
+    // The place in front of the message is the fault's own.
+    let message = match message.split_once(": ") {
+        Some((place, rest)) if place.starts_with("error: line") || place.starts_with("line ") => {
+            rest
+        }
+        _ => &message,
+    };
+    CaseFault::Form(Box::new(Fault::error(source, span, message.trim_end())))
+}
+
+impl Case {
+    /// Whether `serve` could ever be asked this: it answers 404 for what is not configured.
+    pub(super) fn is_possible(&self, resources: &[Arc<Resource>]) -> Result<(), CaseFault> {
+        let name = &self.request.operations.first.target.server;
+        if resources.iter().any(|resource| resource.name == *name) {
+            return Ok(());
+        }
+        let known: Vec<_> = resources.iter().map(|r| format!("`{}`", r.name)).collect();
+        Err(CaseFault::Resource {
+            name: name.to_string(),
+            known: known.join(", "),
+        })
+    }
 }
 
 impl Written {

@@ -1,0 +1,84 @@
+//! The policy directory, as commands read it: every fault names the file as the operator would.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::Overrides;
+use crate::config::Resource;
+use crate::fault::Fault;
+use crate::policy::PolicySnapshot;
+use crate::source::policy_files;
+
+/// Another policy directory than the configuration's.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct PoliciesFlag {
+    /// The policy directory, instead of the configuration's `policies.dir`
+    #[arg(long, value_name = "DIR", env = "CEDARGATE_POLICIES_DIR")]
+    pub(super) policies_dir: Option<PathBuf>,
+}
+
+impl PoliciesFlag {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            policies_dir: self.policies_dir.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+/// Reads and compiles a directory.
+pub(super) fn compile(
+    dir: &Path,
+    resources: &[Arc<Resource>],
+) -> Result<PolicySnapshot, Vec<Fault>> {
+    policy_files::read(dir)
+        .and_then(|files| PolicySnapshot::compile(&files, resources, 1))
+        .map_err(|faults| below(dir, faults))
+}
+
+/// Faults of a policy directory, with the directory in front of the names of its files.
+pub(super) fn below(dir: &Path, mut faults: Vec<Fault>) -> Vec<Fault> {
+    for fault in &mut faults {
+        if Path::new(&*fault.file) == dir {
+            let help = "`policies.dir` of the configuration, `--policies-dir` or \
+                        `CEDARGATE_POLICIES_DIR` names the directory";
+            fault.help.get_or_insert_with(|| help.to_owned());
+        } else {
+            fault.file = dir.join(&*fault.file).display().to_string().into();
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Source;
+
+    #[test]
+    fn a_fault_names_the_file_from_where_the_operator_stands() {
+        let fault = |name: &str| {
+            let source = Source {
+                name: name.into(),
+                text: "".into(),
+            };
+            Fault::error(&source, None, "m")
+        };
+        let faults = below(
+            Path::new("etc/policies"),
+            vec![fault("policies/a.cedar"), fault("etc/policies")],
+        );
+        let seen: Vec<_> = faults
+            .iter()
+            .map(|f| (&*f.file, f.help.is_some()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("etc/policies/policies/a.cedar", false),
+                ("etc/policies", true)
+            ]
+        );
+    }
+}

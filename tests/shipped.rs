@@ -1,0 +1,242 @@
+//! Everything that ships to be copied is loaded: configurations, policies, and the examples of the
+//! README.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use cedargate::config;
+use cedargate::config::Config;
+use cedargate::fault::Source;
+use cedargate::policy::PolicyFiles;
+use cedargate::policy::PolicySnapshot;
+use cedargate::source::policy_files;
+use support::sidecar::PROGRAM;
+
+/// Every YAML file under `deploy/`, and the test that loads it. A file that is added needs a line
+/// here, and the line a test.
+const LOADED: [(&str, Loader); 2] = [
+    ("deploy/envoy/cedargate.yaml", Loader::Validate),
+    ("deploy/envoy/envoy.yaml", Loader::EnvoyTests),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loader {
+    /// `cedargate validate`, here, beside the starter policies.
+    Validate,
+    /// A real Envoy, in `tests/envoy.rs`.
+    EnvoyTests,
+}
+
+#[test]
+fn every_yaml_file_under_deploy_has_a_loader() {
+    let mut found: Vec<_> = files(Path::new("deploy"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .map(|path| path.display().to_string())
+        .collect();
+    found.sort();
+    assert_eq!(found, LOADED.map(|(file, _)| file.to_owned()));
+    for (file, loader) in LOADED {
+        if loader == Loader::EnvoyTests {
+            let name = file.strip_prefix("deploy/").expect("a file under deploy");
+            let tests = text("tests/envoy.rs") + &text("tests/support/envoy.rs");
+            assert!(tests.contains(name), "no test of Envoy loads {file}");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_configurations_are_valid_beside_the_starter_policies() {
+    for (file, loader) in LOADED {
+        if loader != Loader::Validate {
+            continue;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let copy = folder.path().join("cedargate.yaml");
+        fs::copy(file, &copy).expect("the file is there");
+        for path in files(Path::new("policies")) {
+            let to = folder.path().join(&path);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("a folder can be made");
+            fs::copy(&path, to).expect("a policy file can be copied");
+        }
+        let output = Command::new(PROGRAM)
+            .arg("validate")
+            .arg("--config")
+            .arg(&copy)
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{file}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.ends_with("valid, 7 policies\n"), "{said}");
+    }
+}
+
+#[test]
+fn the_starter_policies_are_those_that_are_built_in_and_raise_no_warning() {
+    let shipped = policy_files::read(Path::new("policies")).expect("the policies are readable");
+    assert_eq!(shipped.digest(), PolicyFiles::embedded().digest());
+    assert_eq!(compile(&shipped, &weather()).warnings(), []);
+}
+
+#[test]
+fn the_policies_of_the_fixtures_compile() {
+    let files = policy_files::read(Path::new("tests/fixtures/policies"));
+    compile(&files.expect("the fixtures are readable"), &weather());
+}
+
+#[test]
+fn the_examples_of_the_documents_are_valid() {
+    // A README at the top may come later; those of folders are there.
+    for document in files(Path::new(".")) {
+        if document
+            .extension()
+            .is_some_and(|extension| extension == "md")
+        {
+            let name = document.display().to_string();
+            for block in blocks(&text(&document)) {
+                check(&name, &block);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broken_example_is_noticed() {
+    let document =
+        "a\n```yaml\nauthenticators: []\n```\n- b\n  ```cedar\n  permit(;\n  ```\n```sh\nls\n```\n";
+    let found = blocks(document);
+    let seen: Vec<_> = found
+        .iter()
+        .map(|b| (b.line, &*b.language, &*b.text))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (2, "yaml", "authenticators: []\n"),
+            (6, "cedar", "permit(;\n"),
+            (9, "sh", "ls\n")
+        ]
+    );
+    for block in &found[..2] {
+        let outcome = std::panic::catch_unwind(|| check("x.md", block));
+        assert!(outcome.is_err(), "{block:?}");
+    }
+    assert!(!check("x.md", &found[2]));
+    let good = "```cedar\n@id(\"a\") permit(principal, action, resource);\n```\n";
+    assert!(check("x.md", &blocks(good)[0]));
+}
+
+/// Checks a block that is a whole configuration or a policy; says whether it is one.
+fn check(document: &str, block: &Block) -> bool {
+    let source = Source {
+        name: format!("{document}, block at line {}", block.line).into(),
+        text: block.text.as_str().into(),
+    };
+    match &*block.language {
+        "yaml" if block.text.contains("authenticators:") => {
+            let secret = "a-secret-that-is-long-enough-for-any-use";
+            let environment = |_: &str| Some(secret.into());
+            let base = Path::new("tests/fixtures/config");
+            if let Err(faults) = config::parse(&source, base, &environment) {
+                panic!("{faults:#?}");
+            }
+            true
+        }
+        "cedar" => {
+            let text = if block.text.contains("@id(") {
+                block.text.clone()
+            } else {
+                format!("@id(\"example\")\n{}", block.text)
+            };
+            let file = Source {
+                name: "example.cedar".into(),
+                text: text.into(),
+            };
+            if let Err(faults) =
+                PolicySnapshot::compile(&PolicyFiles::new(vec![file]), &weather().resources, 1)
+            {
+                panic!("{}: {faults:#?}", source.name);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// A fenced code block.
+#[derive(Debug)]
+struct Block {
+    /// Where it opens, from 1.
+    line: usize,
+    language: String,
+    text: String,
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut open: Option<(Block, usize)> = None;
+    for (number, line) in (1..).zip(document.lines()) {
+        let words = line.trim_start();
+        match (&mut open, words.strip_prefix("```")) {
+            (None, Some(language)) => {
+                let block = Block {
+                    line: number,
+                    language: language.trim().to_owned(),
+                    text: String::new(),
+                };
+                open = Some((block, line.len() - words.len()));
+            }
+            (Some(_), Some(_)) => found.extend(open.take().map(|(block, _)| block)),
+            (Some((block, indent)), None) => {
+                block.text.push_str(line.get(*indent..).unwrap_or(words));
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+fn weather() -> Config {
+    let source = Source {
+        name: "cedargate.yaml".into(),
+        text: text("deploy/envoy/cedargate.yaml").into(),
+    };
+    let loaded = config::parse(&source, Path::new("."), &|_: &str| None);
+    loaded.expect("a valid configuration").config
+}
+
+fn compile(files: &PolicyFiles, config: &Config) -> PolicySnapshot {
+    PolicySnapshot::compile(files, &config.resources, 1)
+        .unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// Every file below a folder, but for what is built or hidden.
+#[expect(clippy::disallowed_methods, reason = "walks the files that ship")]
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder is readable") {
+        let path = entry.expect("an entry is readable").path();
+        let path = path.strip_prefix(".").unwrap_or(&path).to_owned();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if name.starts_with('.') || name == "target" || name == "node_modules" {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[expect(clippy::disallowed_methods, reason = "reads the files that ship")]
+fn text(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).expect("a file of the tree is readable")
+}
