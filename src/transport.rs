@@ -10,3 +10,4 @@ pub mod listener;
 pub mod public;
 pub mod reply;
 pub mod respond;
+pub mod stream;

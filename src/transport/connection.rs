@@ -16,7 +16,7 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::Watcher;
 
 use crate::transport::limits;
-use crate::transport::listener::Stream;
+use crate::transport::stream::Stream;
 
 /// Serves HTTP/2 with prior knowledge, as gRPC clients speak it, until the peer leaves or a drain
 /// is asked for.

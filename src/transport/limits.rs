@@ -59,3 +59,6 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long to wait before accepting again when the process has run out of file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a peer may take no byte of what is sent to it.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
