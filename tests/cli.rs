@@ -1,5 +1,7 @@
 //! The command line as a stranger meets it: exit codes, messages, help and listeners of the real program.
 
+#![expect(clippy::expect_used, reason = "what does not hold fails the test")]
+
 mod support;
 
 use std::fs;
@@ -114,6 +116,7 @@ fn validate_says_that_a_good_set_is_good() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from start to end")]
 fn validate_reports_every_fault_of_the_configuration_and_of_the_policies() {
     let folder = Folder::new();
     folder.write("cedargate.yaml", BAD_CONFIG);
@@ -581,6 +584,7 @@ fn check_over(socket: PathBuf) -> i32 {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from start to end")]
 fn every_listener_can_be_a_unix_socket() {
     let folder = Folder::new();
     let sockets = ["grpc", "http", "public", "admin"];
@@ -684,7 +688,7 @@ fn unknown(schemas: &[&Value], file: &Value, at: &str) -> Vec<String> {
         for word in ["oneOf", "anyOf", "allOf"] {
             branches.extend(schema[word].as_array().into_iter().flatten());
         }
-        next += 1;
+        next = next.saturating_add(1);
     }
     match file {
         Value::Object(members) => members

@@ -114,12 +114,11 @@ fn cell(policies: &PolicySnapshot, identity: &Identity, operation: Operation) ->
         Decision::Allow(_) => "allow".to_owned(),
         Decision::Deny(denial) => {
             let scopes = denial.required_scopes.join(" ");
-            match denial.reason() {
-                Reason::InsufficientScope => format!("needs {scopes}"),
-                reason => format!("{} {scopes}", reason.as_str())
-                    .trim_end()
-                    .to_owned(),
+            if denial.reason() == Reason::InsufficientScope {
+                return format!("needs {scopes}");
             }
+            let cell = format!("{} {scopes}", denial.reason().as_str());
+            cell.trim_end().to_owned()
         }
     }
 }
