@@ -2,10 +2,7 @@
 //! second, and the process has not grown beyond a stated bound.
 
 #![expect(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
     clippy::expect_used,
-    clippy::similar_names,
     clippy::too_many_lines,
     reason = "tables of attacks, in which a wrong assumption fails the test"
 )]
@@ -15,102 +12,26 @@ use bytes::Bytes;
 use hyper::body::Body;
 use hyper::body::Frame;
 use prost::Message as _;
-use serde_json::json;
 use std::convert::Infallible;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
-use std::time::Instant;
 use support::ask::Ask;
-use support::ask::Asker;
 use support::h2::Connection;
 use support::h2::END_HEADERS;
 use support::h2::Kind;
 use support::sidecar::Sidecar;
-use support::tokens::Key;
 use tokio::task::JoinSet;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-const MIB: u64 = 1024;
-
-struct World {
-    key: Key,
-    sidecar: Sidecar,
-    asker: Asker,
-}
-
-/// One attack at a time, so that memory can be told apart.
-fn world() -> MutexGuard<'static, World> {
-    static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
-    let world = WORLD.get_or_init(|| {
-        let key = Key::new();
-        let config = format!(
-            "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             limits: {{deadline: 1s}}\n",
-            key.authenticator()
-        );
-        let sidecar = Sidecar::start(&config);
-        let asker = sidecar.asker();
-        Mutex::new(World {
-            key,
-            sidecar,
-            asker,
-        })
-    });
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl World {
-    fn honest(&self) -> Ask {
-        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
-        Ask::call("get_forecast").bearer(&token)
-    }
-
-    /// Runs an attack and then judges; `bound` is in MiB. The attack returns what it holds open.
-    #[expect(clippy::print_stderr, reason = "figures of the attacks")]
-    fn survives<T>(&self, what: &str, bound: u64, attack: impl FnOnce(&Sidecar) -> T) {
-        assert_eq!(self.asker.both(&self.honest()).reason, "allowed", "{what}");
-        let before = self.sidecar.resident_kib();
-        let began = Instant::now();
-        let held = attack(&self.sidecar);
-        let lasted = began.elapsed();
-        let grown = self.sidecar.resident_kib().saturating_sub(before);
-        let honest = self.honest();
-        for fresh in [false, true] {
-            let asker = fresh.then(|| self.sidecar.asker());
-            let asked = Instant::now();
-            let verdict = asker.as_ref().unwrap_or(&self.asker).both(&honest);
-            let waited = asked.elapsed();
-            assert_eq!(verdict.reason, "allowed", "{what}: {}", verdict.body);
-            assert!(waited < Duration::from_secs(1), "{what}: {waited:?}");
-        }
-        for (port, path) in [
-            (self.sidecar.admin, "/metrics"),
-            (self.sidecar.public, "/livez"),
-        ] {
-            let answer = support::http::Request::new("GET", path).send(port);
-            assert_eq!(answer.expect("an answer").status, 200, "{what}");
-        }
-        eprintln!("{what}: {lasted:?}, grew {grown} KiB");
-        assert!(grown < bound * MIB, "{what}: grew {grown} KiB");
-        drop(held);
-    }
-}
-
-/// Stream numbers of a client.
-fn streams(count: u32) -> impl Iterator<Item = u32> {
-    (0..count).map(|n| 2 * n + 1)
-}
+use support::siege::World;
+use support::siege::streams;
+use support::siege::world;
 
 #[test]
 fn whoever_stops_half_way_holds_little() {

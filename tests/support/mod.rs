@@ -27,6 +27,7 @@ pub(crate) mod mcp;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod sidecar;
+pub(crate) mod siege;
 pub(crate) mod stack;
 pub(crate) mod tokens;
 pub(crate) mod tools;
