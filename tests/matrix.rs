@@ -114,12 +114,13 @@ fn cell(policies: &PolicySnapshot, identity: &Identity, operation: Operation) ->
         Decision::Allow(_) => "allow".to_owned(),
         Decision::Deny(denial) => {
             let scopes = denial.required_scopes.join(" ");
-            match denial.reason() {
-                Reason::InsufficientScope => format!("needs {scopes}"),
-                reason => format!("{} {scopes}", reason.as_str())
-                    .trim_end()
-                    .to_owned(),
+            let reason = denial.reason();
+            if reason == Reason::InsufficientScope {
+                return format!("needs {scopes}");
             }
+            format!("{} {scopes}", reason.as_str())
+                .trim_end()
+                .to_owned()
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Everything that ships to be copied is loaded: configurations, policies, and the examples of the
 //! README.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what the tests stand on fails them, and the message says why"
+)]
+
 mod support;
 
 use std::fs;
@@ -189,7 +195,7 @@ fn blocks(document: &str) -> Vec<Block> {
                     language: language.trim().to_owned(),
                     text: String::new(),
                 };
-                open = Some((block, line.len() - words.len()));
+                open = Some((block, line.len().saturating_sub(words.len())));
             }
             (Some(_), Some(_)) => found.extend(open.take().map(|(block, _)| block)),
             (Some((block, indent)), None) => {
