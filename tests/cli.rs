@@ -1,6 +1,9 @@
 //! The command line as a stranger meets it: exit codes, messages, help and listeners of the real program.
 
-#![expect(clippy::expect_used, reason = "what does not hold fails the test")]
+#![expect(
+    clippy::expect_used,
+    reason = "what the tests stand on fails them, and the message says why"
+)]
 
 mod support;
 
@@ -116,7 +119,6 @@ fn validate_says_that_a_good_set_is_good() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story from start to end")]
 fn validate_reports_every_fault_of_the_configuration_and_of_the_policies() {
     let folder = Folder::new();
     folder.write("cedargate.yaml", BAD_CONFIG);
@@ -158,6 +160,13 @@ fn validate_reports_every_fault_of_the_configuration_and_of_the_policies() {
 
     4 errors
     "#);
+}
+
+#[test]
+fn validate_reports_to_programs_as_one_json_object_a_line() {
+    let folder = Folder::new();
+    folder.write("cedargate.yaml", BAD_CONFIG);
+    folder.write("policies/a.cedar", BAD_POLICY);
     let ran = folder.run(&["validate", "--error-format", "json"]);
     assert_eq!((ran.code, &*ran.out), (3, ""));
     let faults: Vec<Value> = ran
@@ -583,29 +592,30 @@ fn check_over(socket: PathBuf) -> i32 {
     })
 }
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "one story from start to end")]
-fn every_listener_can_be_a_unix_socket() {
-    let folder = Folder::new();
-    let sockets = ["grpc", "http", "public", "admin"];
-    // A socket's file that nobody listens at any more.
-    drop(UnixListener::bind(folder.path("grpc")).expect("a socket"));
-    let serve = || {
-        let mut command = folder.command(&["serve"]);
-        for name in sockets {
-            let address = format!("unix:{}", folder.path(name).display());
-            command.arg(format!("--listen-{name}")).arg(address);
-        }
-        command
-    };
-    let key = Key::new();
+const SOCKETS: [&str; 4] = ["grpc", "http", "public", "admin"];
+
+/// `serve` with every listener at a Unix socket of its name, and nothing to fetch before it is ready.
+fn serve_at(folder: &Folder) -> Command {
     let text = format!(
         "listen: {{drain: 0s}}\nauthenticators:\n{}resources:\n\
          - {{name: weather, url: https://mcp.example.com/mcp, kind: mcp}}\n",
-        key.authenticator()
+        Key::new().authenticator()
     );
     folder.write("cedargate.yaml", &text);
-    let mut first = Process::spawn("cedargate", &mut serve());
+    let mut command = folder.command(&["serve"]);
+    for name in SOCKETS {
+        let address = format!("unix:{}", folder.path(name).display());
+        command.arg(format!("--listen-{name}")).arg(address);
+    }
+    command
+}
+
+#[test]
+fn every_listener_can_be_a_unix_socket() {
+    let folder = Folder::new();
+    // A socket's file that nobody listens at any more.
+    drop(UnixListener::bind(folder.path("grpc")).expect("a socket"));
+    let mut first = Process::spawn("cedargate", &mut serve_at(&folder));
     let admin = format!("unix:{}", folder.path("admin").display());
     let ready = poll(READY, || {
         folder.run(&["health", "--address", &admin]).code == 0
@@ -624,7 +634,7 @@ fn every_listener_can_be_a_unix_socket() {
     let metadata = "/.well-known/oauth-protected-resource/mcp";
     assert_eq!(ask(&folder.path("public"), metadata), "HTTP/1.1 200 OK");
     assert_eq!(ask(&folder.path("admin"), "/readyz"), "HTTP/1.1 200 OK");
-    for name in sockets {
+    for name in SOCKETS {
         let mode = folder
             .path(name)
             .metadata()
@@ -635,7 +645,7 @@ fn every_listener_can_be_a_unix_socket() {
     }
 
     // One that is served is not taken away.
-    let second = ran(&mut serve());
+    let second = ran(&mut serve_at(&folder));
     assert_eq!(second.code, 1);
     assert!(
         second.err.contains("the `grpc` listener cannot be opened"),
@@ -652,7 +662,7 @@ fn every_listener_can_be_a_unix_socket() {
     first.signal("TERM");
     let ended = first.wait(Duration::from_secs(20)).expect("it ends");
     assert_eq!(ended.code(), Some(0));
-    for name in sockets {
+    for name in SOCKETS {
         assert!(!folder.path(name).exists(), "{name} is left behind");
     }
 }
@@ -682,13 +692,13 @@ fn the_schemas_are_those_that_the_program_uses() {
 
 /// The keys of `file` that no branch of the schema names.
 fn unknown(schemas: &[&Value], file: &Value, at: &str) -> Vec<String> {
-    let mut branches = schemas.to_vec();
-    let mut next = 0;
-    while let Some(schema) = branches.get(next).copied() {
+    let mut branches = Vec::new();
+    let mut open = schemas.to_vec();
+    while let Some(schema) = open.pop() {
         for word in ["oneOf", "anyOf", "allOf"] {
-            branches.extend(schema[word].as_array().into_iter().flatten());
+            open.extend(schema[word].as_array().into_iter().flatten());
         }
-        next = next.saturating_add(1);
+        branches.push(schema);
     }
     match file {
         Value::Object(members) => members

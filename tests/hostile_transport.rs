@@ -28,7 +28,6 @@ use support::h2::Kind;
 use support::sidecar::Sidecar;
 use tokio::task::JoinSet;
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
 use support::siege::World;
 use support::siege::streams;
 use support::siege::world;

@@ -114,11 +114,13 @@ fn cell(policies: &PolicySnapshot, identity: &Identity, operation: Operation) ->
         Decision::Allow(_) => "allow".to_owned(),
         Decision::Deny(denial) => {
             let scopes = denial.required_scopes.join(" ");
-            if denial.reason() == Reason::InsufficientScope {
+            let reason = denial.reason();
+            if reason == Reason::InsufficientScope {
                 return format!("needs {scopes}");
             }
-            let cell = format!("{} {scopes}", denial.reason().as_str());
-            cell.trim_end().to_owned()
+            format!("{} {scopes}", reason.as_str())
+                .trim_end()
+                .to_owned()
         }
     }
 }

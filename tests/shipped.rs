@@ -4,7 +4,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "what does not hold fails the test"
+    reason = "what the tests stand on fails them, and the message says why"
 )]
 
 mod support;

@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn every_fault_says_what_to_do() {
         for (text, expected) in [
-            ("{}", "name one of tool"),
+            ("{}", "one of tool"),
             ("{tool: a/b, prompt: a/c}", "only one of"),
             ("{tool: ab}", "`ab` is not"),
             ("{server: a}", "needs an action"),
