@@ -150,7 +150,7 @@ impl DecisionLog {
 }
 
 impl DecisionLogWriter {
-    /// Waits until everything taken so far is written, for at most [`LAST_WORDS`].
+    /// Waits until everything taken so far is written, for at most 5 s.
     pub fn finish(mut self) {
         self.stop();
     }
