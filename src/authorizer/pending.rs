@@ -131,8 +131,19 @@ impl Pending {
         };
         let mut denial = Denial::new(reason, refused.error.to_string());
         denial.credential_fault = credential_fault;
+        self.resource = self.named(refused.resource.as_deref());
         self.unread = Some(refused);
         self.settle(Decision::Deny(denial))
+    }
+
+    /// The resource that the proxy's route names: of a request that cannot be read, the only sign of
+    /// where it was going.
+    fn named(&self, name: Option<&str>) -> Option<(usize, Arc<Resource>)> {
+        let resources = self.authorizer.config().resources.iter().enumerate();
+        resources
+            .filter(|(_, resource)| Some(&*resource.name) == name)
+            .map(|(index, resource)| (index, Arc::clone(resource)))
+            .next()
     }
 
     /// Ends a check with a public document; it decides nothing and is not recorded as a decision.
