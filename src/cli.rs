@@ -29,8 +29,8 @@ Examples:
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
 
-Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 4 policy tests
-failed; 5 denied. Flags win over the environment (CEDARGATE_...), which wins over the file.";
+Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 5 denied.
+ Flags win over the environment (CEDARGATE_...), which wins over the file.";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

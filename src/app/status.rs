@@ -83,7 +83,10 @@ impl StatusSource {
                             AuthenticatorKind::Jwt(rules) => Some(&rules.issuer),
                             AuthenticatorKind::Anonymous => None,
                         },
-                        keys: keys.map(|keys| keys.len()),
+                        keys: match &authenticator.kind {
+                            AuthenticatorKind::Jwt(_) => Some(keys.map_or(0, |keys| keys.len())),
+                            AuthenticatorKind::Anonymous => None,
+                        },
                         keys_age_seconds: self.age(index),
                     }
                 })

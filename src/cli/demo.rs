@@ -82,10 +82,15 @@ impl Demo {
         let grpc = app.addresses().grpc.clone();
         let front = front::router(&grpc, mcp_address)?;
         tokio::spawn(async move { axum::serve(mcp, front).await });
+        // For an Envoy in front, which asks the sidecar itself and takes the token away.
+        let bare = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let bare_address = bare.local_addr()?;
+        tokio::spawn(async move { axum::serve(bare, upstream::router()).await });
         let now_s = SystemClock::new().now_ms().div_euclid(1000);
         let viewer = issuer.token(&resource, "alice", &["viewer"], now_s)?;
         let text = instructions(&Instructions {
             mcp: mcp_address,
+            bare: bare_address,
             grpc: &grpc,
             admin: &app.addresses().admin,
             issuer: &issuer.url,
@@ -137,6 +142,7 @@ fn configuration(issuer: &str, resource: &str, grpc_port: u16) -> String {
 
 struct Instructions<'a> {
     mcp: SocketAddr,
+    bare: SocketAddr,
     grpc: &'a Address,
     admin: &'a Address,
     issuer: &'a str,
@@ -146,6 +152,7 @@ struct Instructions<'a> {
 fn instructions(with: &Instructions<'_>) -> String {
     let Instructions {
         mcp,
+        bare,
         grpc,
         admin,
         issuer,
@@ -170,8 +177,9 @@ fn instructions(with: &Instructions<'_>) -> String {
          3. 403: `viewer` may not call `delete_station`. The body says what would help.\n\
          {forbidden}\n\
          \n\
-         With Envoy in front: point its ext_authz filter at {grpc} (`--grpc-port` fixes the port), as\n\
-         in deploy/envoy/envoy.yaml. Probes, metrics and status: http://{admin}/readyz, /metrics,\n\
+         With Envoy in front: take deploy/envoy/envoy.yaml, point its cluster `cedargate` at {grpc}\n\
+         (`--grpc-port` fixes the port) and its cluster `weather` at {bare}, where the same MCP\n\
+         server answers without asking, and send `host: mcp.example.com`. Probes, metrics and status: http://{admin}/readyz, /metrics,\n\
          /v1/status. Each decision is printed here as one JSON line. Ctrl-C ends the demo.\n"
     )
 }

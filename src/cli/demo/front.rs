@@ -37,9 +37,6 @@ use crate::proto::envoy::service::auth::v3::attribute_context::Request as WireRe
 use crate::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 
-/// Largest request body, as in the shipped Envoy configuration.
-const LARGEST_BODY: usize = 1024 * 1024;
-
 /// The sidecar's address is not one that can be asked.
 #[derive(Debug, Error)]
 #[error("the sidecar's address cannot be asked")]
@@ -74,7 +71,7 @@ pub(super) fn router(sidecar: &Address, own: SocketAddr) -> Result<Router, Front
 
 async fn answer(State(mut front): State<Front>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+    let Ok(body) = to_bytes(body, upstream::LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let question = question(&head, &body, front.own);

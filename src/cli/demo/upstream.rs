@@ -1,6 +1,9 @@
 //! The demo's MCP server: three tools of a weather service, stateless, one JSON answer a request.
 
 use axum::Json;
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -11,6 +14,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
+
+/// Largest request body, as in the shipped Envoy configuration.
+pub(super) const LARGEST_BODY: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Call<'a> {
@@ -27,6 +33,17 @@ struct Params {
     name: String,
     #[serde(default, rename = "protocolVersion")]
     protocol_version: Option<String>,
+}
+
+/// The server by itself, for a proxy that asks the sidecar on its own.
+pub(super) fn router() -> Router {
+    Router::new().fallback(async |request: Request| {
+        let (head, body) = request.into_parts();
+        match to_bytes(body, LARGEST_BODY).await {
+            Ok(body) => answer(&head, &body),
+            Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        }
+    })
 }
 
 /// Answers a request that the sidecar has let pass.
