@@ -61,12 +61,15 @@ struct Walk {
     faults: Vec<Fault>,
     entries: usize,
     bytes: usize,
+    /// A bound is broken: one fault says so, and nothing more is looked at. A few links that lead in
+    /// a circle make thousands of paths.
+    over: bool,
 }
 
 impl Walk {
     fn directory(&mut self, dir: &Path, below: &str, depth: usize) {
         if depth > MAX_DEPTH {
-            return self.fault(below, "the directory is nested too deeply");
+            return self.give_up(below, "the directory is nested too deeply");
         }
         let mut entries = match list(dir) {
             Ok(entries) => entries,
@@ -81,9 +84,12 @@ impl Walk {
         };
         entries.sort();
         for path in entries {
+            if self.over {
+                return;
+            }
             self.entries = self.entries.saturating_add(1);
             if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
-                return self.fault(below, "there are too many files");
+                return self.give_up(below, "there are too many files");
             }
             self.entry(&path, below, depth);
         }
@@ -130,7 +136,7 @@ impl Walk {
             Ok(text) => {
                 self.bytes = self.bytes.saturating_add(text.len());
                 if self.bytes > MAX_TOTAL_BYTES {
-                    return self.fault(&name, "the files are too large together");
+                    return self.give_up(&name, "the files are too large together");
                 }
                 self.files.push(Source {
                     name: name.into(),
@@ -139,6 +145,11 @@ impl Walk {
             }
             Err(error) => self.fault(&name, &format!("the file cannot be read: {error}")),
         }
+    }
+
+    fn give_up(&mut self, name: &str, message: &str) {
+        self.over = true;
+        self.fault(name, message);
     }
 
     fn fault(&mut self, name: &str, message: &str) {
@@ -248,6 +259,17 @@ mod tests {
                 "tools.json"
             ]
         );
+    }
+
+    #[test]
+    fn links_in_a_circle_are_one_fault() {
+        let dir = with(&[("a.cedar", "a")]);
+        for name in ["x", "y", "z"] {
+            symlink(dir.path(), dir.path().join(name)).unwrap();
+        }
+        let faults = faults(dir.path());
+        assert_eq!(faults.len(), 1, "{} faults", faults.len());
+        assert!(faults[0].contains("nested too deeply"), "{faults:?}");
     }
 
     #[test]
