@@ -1,7 +1,6 @@
 //! Claims that no honest issuer makes: they have one reading or none, and open what they were made for.
 
 #![expect(
-    clippy::expect_used,
     clippy::needless_raw_string_hashes,
     clippy::string_slice,
     clippy::too_many_lines,
@@ -9,91 +8,21 @@
 )]
 
 mod support;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use serde_json::json;
-use std::sync::OnceLock;
 use support::ask::Ask;
-use support::ask::Asker;
 use support::fake_issuer;
 use support::fake_issuer::FakeIssuer;
+use support::scene::tokens::OTHER;
+use support::scene::tokens::RESOURCE;
+use support::scene::tokens::admin;
+use support::scene::tokens::world;
 use support::sidecar::Sidecar;
 use support::tokens::ISSUER;
 use support::tokens::Key;
 use support::tokens::now;
 
 const TWIN: &str = "https://twin.example";
-
-const OTHER: &str = "https://mcp.example.com/other";
-
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-/// Policies that a claim in Cedar's JSON form would satisfy, if one were ever read as Cedar.
-const CREDULOUS: &str = r#"
-@id("credulous-tag")
-permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert")
-when { principal.hasTag("dept") && principal.getTag("dept").contains("admin") };
-@id("credulous-nested")
-permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert")
-when { principal.hasTag("dept.__entity.id") && principal.getTag("dept.__entity.id").contains("admin") };
-"#;
-
-struct World {
-    key: Key,
-    sidecar: Sidecar,
-    asker: Asker,
-}
-
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let key = Key::new();
-        let config = format!(
-            "authenticators:\n{}\
-             resources:\n\
-             - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             - {{name: other, url: \"{OTHER}\", kind: mcp}}\n\
-             policies: {{dir: policies}}\nlog: {{level: debug}}\n",
-            key.authenticator()
-        );
-        let sidecar = Sidecar::start_with(&config, &[("50-credulous.cedar", CREDULOUS)]);
-        let asker = sidecar.asker();
-        World {
-            key,
-            sidecar,
-            asker,
-        }
-    })
-}
-
-impl World {
-    fn claims(&self, more: &Value) -> Value {
-        let token = self.key.token(RESOURCE, more);
-        let claims = token.split('.').nth(1).expect("three parts");
-        let json = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url");
-        serde_json::from_slice(&json).expect("JSON")
-    }
-
-    fn verdict(&self, token: &str) -> (String, i32) {
-        let verdict = self.asker.grpc(&Ask::call("get_forecast").bearer(token));
-        (verdict.reason, verdict.status)
-    }
-
-    fn refuses(&self, what: &str, token: &str) {
-        let refused = ("invalid_credential".to_owned(), 401);
-        assert_eq!(self.verdict(token), refused, "{what}");
-    }
-}
-
-fn admin(more: Value) -> Value {
-    let mut claims = json!({"roles": ["admin"]});
-    let members = claims.as_object_mut().expect("an object");
-    if let Value::Object(more) = more {
-        members.extend(more);
-    }
-    claims
-}
 
 #[test]
 fn claims_have_one_reading_or_none() {

@@ -12,65 +12,14 @@ use cedargate::proto::envoy::config::core::v3::HeaderValue;
 use cedargate::proto::envoy::service::auth::v3::CheckRequest;
 use cedargate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use serde_json::json;
-use std::sync::OnceLock;
 use support::ask::Ask;
-use support::ask::Asker;
 use support::ask::HOST;
 use support::mcp;
-use support::sidecar::Sidecar;
-use support::tokens::Key;
-
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-/// The site beside the endpoint is open to everybody, so that whatever slips past the endpoint is
-/// seen to be allowed.
-const OPEN: &str = r#"
-@id("open-site")
-permit (principal, action, resource is Mcp::Route) when { resource in Mcp::Server::"site" };
-@id("open-handshake")
-permit (principal is Mcp::Anonymous, action in [Mcp::Action::"lifecycle"], resource == Mcp::Server::"open");
-"#;
-
-struct World {
-    key: Key,
-    asker: Asker,
-    sidecar: Sidecar,
-}
-
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let key = Key::new();
-        let config = format!(
-            "authenticators:\n{}- {{name: strangers, type: anonymous}}\n\
-             resources:\n\
-             - {{name: weather, url: \"{RESOURCE}\", kind: mcp, authenticators: [corp]}}\n\
-             - {{name: deep, url: \"https://mcp.example.com/a/b.c/mcp\", kind: mcp, authenticators: [corp]}}\n\
-             - {{name: open, url: \"https://open.example.com/mcp\", kind: mcp, authenticators: [corp, strangers]}}\n\
-             - {{name: site, url: \"https://mcp.example.com\", kind: http, authenticators: [corp, strangers]}}\n\
-             policies: {{dir: policies}}\nlimits: {{deadline: 1s}}\n",
-            key.authenticator()
-        );
-        let sidecar = Sidecar::start_with(&config, &[("50-open.cedar", OPEN)]);
-        let asker = sidecar.asker();
-        World {
-            key,
-            asker,
-            sidecar,
-        }
-    })
-}
+use support::scene::paths::RESOURCE;
+use support::scene::paths::World;
+use support::scene::paths::world;
 
 impl World {
-    fn call(&self) -> Ask {
-        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
-        Ask::call("get_forecast").bearer(&token)
-    }
-
-    fn reason(&self, ask: &Ask) -> String {
-        self.asker.grpc(ask).reason
-    }
-
     /// Asks with a check that a test has bent.
     fn bent(&self, ask: &Ask, bend: impl FnOnce(&mut HttpRequest)) -> String {
         let mut request = ask.grpc();

@@ -229,7 +229,7 @@ fn an_issuer_that_lies_is_not_believed() {
     assert_eq!(forecast(&asker, &near).0, "allowed");
     let grown = sidecar.resident_kib().saturating_sub(before);
     assert!(
-        grown < 48 * 1024,
+        grown < 24 * 1024,
         "{grown} KiB of more than 200 MiB that were offered"
     );
 }

@@ -8,62 +8,17 @@
 
 mod support;
 use serde_json::Value;
-use serde_json::json;
-use std::sync::OnceLock;
-use support::ask::Ask;
-use support::ask::Asker;
 use support::mcp;
-use support::sidecar::Sidecar;
-use support::tokens::Key;
-
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-struct World {
-    token: String,
-    asker: Asker,
-    _sidecar: Sidecar,
-}
-
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let key = Key::new();
-        let config = format!(
-            "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             limits: {{deadline: 2s}}\n",
-            key.authenticator()
-        );
-        let sidecar = Sidecar::start(&config);
-        World {
-            // An admin, so that nothing but its form stands between a body and the upstream.
-            token: key.token(RESOURCE, &json!({"roles": ["admin"]})),
-            asker: sidecar.asker(),
-            _sidecar: sidecar,
-        }
-    })
-}
+use support::scene::bodies::World;
+use support::scene::bodies::with_params;
+use support::scene::bodies::world;
 
 impl World {
-    fn ask(&self, body: impl AsRef<[u8]>) -> Ask {
-        Ask::post(body).bearer(&self.token)
-    }
-
-    fn reason(&self, body: impl AsRef<[u8]>) -> String {
-        self.asker.both(&self.ask(body)).reason
-    }
-
     fn all(&self, expected: &str, bodies: &[&str]) {
         for body in bodies {
             assert_eq!(self.reason(body), expected, "{body}");
         }
     }
-}
-
-/// A call of the harmless tool with more members in `params`.
-fn with_params(more: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"get_forecast"{more}}}}}"#
-    )
 }
 
 /// The same with more members at the top.

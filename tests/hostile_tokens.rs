@@ -2,7 +2,6 @@
 //! the sidecar call anybody.
 
 #![expect(
-    clippy::expect_used,
     clippy::string_slice,
     clippy::too_many_lines,
     reason = "tables of attacks, in which a wrong assumption fails the test"
@@ -13,90 +12,13 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::Value;
 use serde_json::json;
-use std::sync::OnceLock;
 use support::ask::Ask;
-use support::ask::Asker;
 use support::fake_issuer::FakeIssuer;
-use support::sidecar::Sidecar;
+use support::scene::tokens::RESOURCE;
+use support::scene::tokens::admin;
+use support::scene::tokens::world;
 use support::tokens::Key;
-
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-const OTHER: &str = "https://mcp.example.com/other";
-
-/// Policies that a claim in Cedar's JSON form would satisfy, if one were ever read as Cedar.
-const CREDULOUS: &str = r#"
-@id("credulous-tag")
-permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert")
-when { principal.hasTag("dept") && principal.getTag("dept").contains("admin") };
-@id("credulous-nested")
-permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert")
-when { principal.hasTag("dept.__entity.id") && principal.getTag("dept.__entity.id").contains("admin") };
-"#;
-
-struct World {
-    key: Key,
-    _sidecar: Sidecar,
-    asker: Asker,
-}
-
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let key = Key::new();
-        let config = format!(
-            "authenticators:\n{}\
-             resources:\n\
-             - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             - {{name: other, url: \"{OTHER}\", kind: mcp}}\n\
-             policies: {{dir: policies}}\nlog: {{level: debug}}\n",
-            key.authenticator()
-        );
-        let sidecar = Sidecar::start_with(&config, &[("50-credulous.cedar", CREDULOUS)]);
-        let asker = sidecar.asker();
-        World {
-            key,
-            _sidecar: sidecar,
-            asker,
-        }
-    })
-}
-
-impl World {
-    fn claims(&self, more: &Value) -> Value {
-        let token = self.key.token(RESOURCE, more);
-        let claims = token.split('.').nth(1).expect("three parts");
-        let json = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url");
-        serde_json::from_slice(&json).expect("JSON")
-    }
-
-    fn verdict(&self, token: &str) -> (String, i32) {
-        let verdict = self.asker.grpc(&Ask::call("get_forecast").bearer(token));
-        (verdict.reason, verdict.status)
-    }
-
-    /// The control of every table: what the honest token gets.
-    fn honest(&self) {
-        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
-        assert_eq!(self.verdict(&token), ("allowed".to_owned(), 200));
-    }
-
-    fn refuses(&self, what: &str, token: &str) {
-        let refused = ("invalid_credential".to_owned(), 401);
-        assert_eq!(self.verdict(token), refused, "{what}");
-    }
-}
-
-fn admin(more: Value) -> Value {
-    let mut claims = json!({"roles": ["admin"]});
-    let members = claims.as_object_mut().expect("an object");
-    if let Value::Object(more) = more {
-        members.extend(more);
-    }
-    claims
-}
 
 #[test]
 fn no_spelling_of_no_signature_is_a_signature() {

@@ -26,6 +26,7 @@ pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod scene;
 pub(crate) mod sidecar;
 pub(crate) mod siege;
 pub(crate) mod stack;
