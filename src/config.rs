@@ -4,17 +4,21 @@
 //! becomes a tree in which everything knows its place, variables are expanded in its values, flags
 //! are put over it, and each section is read key by key.
 
+mod api_key;
 mod authenticator;
 mod claims;
 mod danger;
 mod describe;
+mod dev_tokens;
 mod emit;
 mod expand;
 mod files;
 mod identity_headers;
+mod introspection;
 mod jwt;
 mod keys;
 mod listen;
+mod mtls;
 mod overrides;
 mod reach;
 mod reader;
@@ -23,7 +27,9 @@ mod resource;
 mod scalar;
 mod schema;
 mod settings;
+mod static_token;
 mod suggest;
+mod token_rules;
 mod yaml;
 
 use std::path::Path;
@@ -32,25 +38,35 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+pub use crate::config::api_key::ApiKey;
+pub use crate::config::api_key::ApiKeyRules;
 pub use crate::config::authenticator::Algorithm;
 pub use crate::config::authenticator::Authenticator;
 pub use crate::config::authenticator::AuthenticatorKind;
 pub use crate::config::authenticator::JwtRules;
 pub use crate::config::authenticator::KeyOrigin;
 pub use crate::config::authenticator::LocalKey;
+pub use crate::config::authenticator::LocalMaterial;
 pub use crate::config::authenticator::Remote;
 pub use crate::config::claims::Assertions;
 pub use crate::config::claims::ClaimPath;
 pub use crate::config::claims::ClaimPaths;
 pub use crate::config::describe::describe;
+pub use crate::config::dev_tokens::DEV_AUTHENTICATOR;
+pub use crate::config::dev_tokens::DEV_ISSUER;
+pub use crate::config::dev_tokens::DEV_TOKEN_TYPE;
+pub use crate::config::dev_tokens::DevClient;
+pub use crate::config::dev_tokens::DevTokens;
 pub use crate::config::expand::Environment;
 use crate::config::expand::Inputs;
 pub use crate::config::expand::ProcessEnvironment;
 pub use crate::config::identity_headers::IdentityField;
 pub use crate::config::identity_headers::IdentityHeaders;
+pub use crate::config::introspection::IntrospectionRules;
 pub use crate::config::listen::Address;
 pub use crate::config::listen::ClientIp;
 pub use crate::config::listen::Listen;
+pub use crate::config::mtls::MtlsRules;
 pub use crate::config::overrides::Overrides;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
@@ -67,6 +83,11 @@ pub use crate::config::settings::Limits;
 pub use crate::config::settings::Log;
 pub use crate::config::settings::LogFormat;
 pub use crate::config::settings::Policies;
+pub use crate::config::static_token::Grants;
+pub use crate::config::static_token::StaticTokenRules;
+pub use crate::config::token_rules::DpopRules;
+pub use crate::config::token_rules::Preset;
+pub use crate::config::token_rules::TokenRules;
 use crate::config::yaml::Node;
 use crate::fault::Fault;
 use crate::fault::Severity;
@@ -100,6 +121,10 @@ pub struct Config {
     pub log: Log,
     /// Whether an anonymous caller is told the names of roles.
     pub explain_to_anonymous: bool,
+    /// File of what has been revoked.
+    pub revocations: Option<PathBuf>,
+    /// Development tokens; their authenticator is the last of `authenticators`.
+    pub dev_tokens: Option<DevTokens>,
 }
 
 /// A configuration, and what is doubtful about it.
@@ -283,6 +308,8 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
         admin_token,
         log: log.unwrap_or_default(),
         explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
+        revocations: None,
+        dev_tokens: None,
     };
     Some((config, policies_dir))
 }

@@ -5,6 +5,7 @@
 //! a [`Principal`]; the [`cache`] remembers the result. Nothing here fetches, waits or reads a
 //! clock.
 
+pub mod binding;
 pub mod cache;
 pub mod credential;
 pub mod crypto;

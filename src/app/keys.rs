@@ -34,7 +34,11 @@ pub(super) fn start(wiring: &Wiring) -> Result<Vec<Option<Arc<dyn KeySource>>>, 
         .map(|(index, authenticator)| {
             let rules = match &authenticator.kind {
                 AuthenticatorKind::Jwt(rules) => rules,
-                AuthenticatorKind::Anonymous => return Ok(None),
+                AuthenticatorKind::Introspection(_)
+                | AuthenticatorKind::ApiKey(_)
+                | AuthenticatorKind::StaticToken(_)
+                | AuthenticatorKind::Mtls(_)
+                | AuthenticatorKind::Anonymous => return Ok(None),
             };
             let (snapshot, changed) = (Arc::clone(&wiring.snapshot), Arc::clone(&wiring.changed));
             let surroundings = Surroundings {

@@ -80,12 +80,20 @@ impl StatusSource {
                     AuthenticatorStatus {
                         name: &authenticator.name,
                         issuer: match &authenticator.kind {
-                            AuthenticatorKind::Jwt(rules) => Some(&rules.issuer),
-                            AuthenticatorKind::Anonymous => None,
+                            AuthenticatorKind::Jwt(rules) => Some(&rules.tokens.issuer),
+                            AuthenticatorKind::Introspection(rules) => Some(&rules.tokens.issuer),
+                            AuthenticatorKind::ApiKey(_)
+                            | AuthenticatorKind::StaticToken(_)
+                            | AuthenticatorKind::Mtls(_)
+                            | AuthenticatorKind::Anonymous => None,
                         },
                         keys: match &authenticator.kind {
                             AuthenticatorKind::Jwt(_) => Some(keys.map_or(0, |keys| keys.len())),
-                            AuthenticatorKind::Anonymous => None,
+                            AuthenticatorKind::Introspection(_)
+                            | AuthenticatorKind::ApiKey(_)
+                            | AuthenticatorKind::StaticToken(_)
+                            | AuthenticatorKind::Mtls(_)
+                            | AuthenticatorKind::Anonymous => None,
                         },
                         keys_age_seconds: self.age(index),
                     }

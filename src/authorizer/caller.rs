@@ -63,7 +63,7 @@ impl Authorizer {
         incoming: &Incoming,
         resource: &Resource,
     ) -> Result<Caller, Denial> {
-        match &incoming.credential {
+        match incoming.presented.choose(|_| false, false) {
             Ok(Credential::Absent) => self.stranger(resource),
             Ok(Credential::Bearer(token)) => {
                 let token = self.bearer(pending, token, resource).await?;
@@ -72,6 +72,9 @@ impl Authorizer {
                     identity,
                     token: Some(token),
                 })
+            }
+            Ok(Credential::Dpop(_) | Credential::Key(..) | Credential::Certificate(_)) => {
+                Err(refused("the credential is not one that is accepted here"))
             }
             Err(fault) => Err(Denial::new(Reason::InvalidCredential, fault.to_string())),
         }
@@ -127,7 +130,7 @@ impl Authorizer {
         self.parts.metrics.verify(name, outcome);
         let verified = verified?;
         verified
-            .admits(rules, &resource.audiences, now_s)
+            .admits(&rules.tokens, &resource.audiences, now_s)
             .map_err(|fault| refused(fault.public()))?;
         Ok(self.tokens.insert(key, verified))
     }
@@ -152,7 +155,7 @@ impl Authorizer {
             let keys = index
                 .and_then(|index| snapshot.keys.get(index))
                 .and_then(Option::as_ref);
-            let current = keys.is_some_and(|keys| token.key_is_current(keys));
+            let current = token.is_current(keys.map(|keys| &**keys), now_s);
             outcome = if current {
                 CacheOutcome::Hit
             } else {
@@ -171,7 +174,7 @@ impl Authorizer {
             return Err(refused(TokenFault::UnknownIssuer.public()));
         };
         token
-            .admits(rules, &resource.audiences, now_s)
+            .admits(&rules.tokens, &resource.audiences, now_s)
             .map_err(|fault| refused(fault.public()))?;
         Ok(Some(found))
     }
@@ -185,7 +188,11 @@ impl Authorizer {
         self.accepted(resource)
             .find_map(|(index, authenticator)| {
                 let rules = jwt_rules(authenticator)?;
-                (rules.issuer == token.issuer()).then_some((index, &authenticator.name, rules))
+                (rules.tokens.issuer == token.issuer()).then_some((
+                    index,
+                    &authenticator.name,
+                    rules,
+                ))
             })
             .ok_or_else(|| refused(TokenFault::UnknownIssuer.public()))
     }
@@ -291,7 +298,11 @@ fn attempt(
 fn jwt_rules(authenticator: &Authenticator) -> Option<&JwtRules> {
     match &authenticator.kind {
         AuthenticatorKind::Jwt(rules) => Some(rules),
-        AuthenticatorKind::Anonymous => None,
+        AuthenticatorKind::Introspection(_)
+        | AuthenticatorKind::ApiKey(_)
+        | AuthenticatorKind::StaticToken(_)
+        | AuthenticatorKind::Mtls(_)
+        | AuthenticatorKind::Anonymous => None,
     }
 }
 

@@ -2,19 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use secrecy::SecretString;
 use url::Url;
 
-use crate::config::claims::Assertions;
-use crate::config::claims::ClaimPaths;
+use crate::config::api_key::ApiKeyRules;
+use crate::config::introspection::IntrospectionRules;
 use crate::config::jwt;
+use crate::config::mtls::MtlsRules;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::Place;
 use crate::config::reader::shown;
 use crate::config::scalar;
+use crate::config::static_token::StaticTokenRules;
 use crate::config::suggest;
+use crate::config::token_rules::TokenRules;
 use crate::config::yaml::Node;
 
 /// One way of recognising callers.
@@ -31,6 +34,14 @@ pub struct Authenticator {
 pub enum AuthenticatorKind {
     /// A JWT (RFC 7519) of one issuer; `type: oidc` and `type: jwt`.
     Jwt(Box<JwtRules>),
+    /// A token that its issuer is asked about (RFC 7662).
+    Introspection(Box<IntrospectionRules>),
+    /// A key in a header of its own.
+    ApiKey(Box<ApiKeyRules>),
+    /// One bearer token that the operator wrote down.
+    StaticToken(Box<StaticTokenRules>),
+    /// A client certificate that the proxy verified.
+    Mtls(MtlsRules),
     /// No credential at all.
     Anonymous,
 }
@@ -38,34 +49,18 @@ pub enum AuthenticatorKind {
 /// What a JWT must satisfy, and where the keys are.
 #[derive(Clone, Debug)]
 pub struct JwtRules {
-    /// The exact `iss`.
-    pub issuer: String,
+    /// What holds for every token of the issuer.
+    pub tokens: TokenRules,
     /// Where the keys come from.
     pub keys: KeyOrigin,
-    /// Accepted audiences; empty: those of the resource asked for.
-    pub audiences: Vec<String>,
     /// Accepted algorithms (RFC 7518, section 3.1).
     pub algorithms: Vec<Algorithm>,
     /// Accepted `typ` values, lower case, without `application/`.
     pub token_types: Vec<String>,
-    /// Where facts are found in the claims.
-    pub claims: ClaimPaths,
-    /// What the issuer may assert as roles.
-    pub roles: Assertions,
-    /// What the issuer may assert as groups.
-    pub groups: Assertions,
-    /// What the issuer may assert as scopes.
-    pub scopes: Assertions,
-    /// Tolerated difference of clocks, 0 to 300 s.
-    pub leeway: Duration,
-    /// Longest accepted time from now to `exp`.
-    pub max_lifetime: Duration,
-    /// `insecure_skip_audience`: accept any audience.
-    pub insecure_skip_audience: bool,
-    /// `insecure_skip_expiry`: accept tokens without `exp` and expired ones.
-    pub insecure_skip_expiry: bool,
-    /// `insecure_skip_issued_at`: accept an `iat` in the future.
-    pub insecure_skip_issued_at: bool,
+    /// `rfc9068`: the profile of RFC 9068 is demanded whole: `typ` and every required claim.
+    pub rfc9068: bool,
+    /// `insecure_skip_issuer`: accept any `iss` that no other authenticator has.
+    pub insecure_skip_issuer: bool,
 }
 
 /// Where an issuer's keys come from.
@@ -75,8 +70,10 @@ pub enum KeyOrigin {
     Discovery(Remote),
     /// A JWK set at a fixed URL.
     JwksUri(Url, Remote),
-    /// Public keys in the configuration.
+    /// Keys in the configuration.
     Local(Vec<LocalKey>),
+    /// The key that signs development tokens, made anew at every start.
+    Development,
 }
 
 /// How a remote issuer is reached.
@@ -88,15 +85,24 @@ pub struct Remote {
     pub insecure_allow_http: bool,
 }
 
-/// A public key that the operator wrote down.
+/// A key that the operator wrote down.
 #[derive(Clone, Debug)]
 pub struct LocalKey {
-    /// `SubjectPublicKeyInfo` or a certificate, PEM.
-    pub pem: Vec<u8>,
+    /// The key itself.
+    pub material: LocalMaterial,
     /// The one algorithm that it verifies.
     pub algorithm: Algorithm,
     /// The `kid` that tokens name it by; absent: tokens need none.
     pub kid: Option<String>,
+}
+
+/// What a [`LocalKey`] is made of.
+#[derive(Clone, Debug)]
+pub enum LocalMaterial {
+    /// `SubjectPublicKeyInfo` or a certificate, PEM.
+    Pem(Vec<u8>),
+    /// A shared secret for HS256 to HS512, at least as long as the hash (RFC 7518, section 3.2).
+    Secret(SecretString),
 }
 
 /// Signature algorithms (RFC 7518, section 3.1; RFC 8037, section 3.1).
@@ -120,11 +126,17 @@ pub enum Algorithm {
     Es384,
     /// Ed25519
     EdDsa,
+    /// HMAC with SHA-256; only with a secret from the configuration
+    Hs256,
+    /// HMAC with SHA-384; only with a secret from the configuration
+    Hs384,
+    /// HMAC with SHA-512; only with a secret from the configuration
+    Hs512,
 }
 
 impl Algorithm {
-    /// All of them, in the order of the contract.
-    pub const ALL: [Self; 9] = [
+    /// The asymmetric ones, in the order of the contract: the only ones for keys that are published.
+    pub const ASYMMETRIC: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -135,6 +147,9 @@ impl Algorithm {
         Self::Es384,
         Self::EdDsa,
     ];
+
+    /// The symmetric ones.
+    pub const SYMMETRIC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// The `alg` value (RFC 7518, section 3.1).
     pub fn name(self) -> &'static str {
@@ -148,6 +163,9 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
             Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
         }
     }
 }

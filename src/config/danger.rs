@@ -57,12 +57,18 @@ fn of_authenticator(authenticator: &Authenticator) -> Vec<String> {
 pub(super) fn switches(rules: &JwtRules) -> [(&'static str, bool); 4] {
     let http = match &rules.keys {
         KeyOrigin::Discovery(remote) | KeyOrigin::JwksUri(_, remote) => remote.insecure_allow_http,
-        KeyOrigin::Local(_) => false,
+        KeyOrigin::Local(_) | KeyOrigin::Development => false,
     };
     [
-        ("insecure_skip_audience", rules.insecure_skip_audience),
-        ("insecure_skip_expiry", rules.insecure_skip_expiry),
-        ("insecure_skip_issued_at", rules.insecure_skip_issued_at),
+        (
+            "insecure_skip_audience",
+            rules.tokens.insecure_skip_audience,
+        ),
+        ("insecure_skip_expiry", rules.tokens.insecure_skip_expiry),
+        (
+            "insecure_skip_issued_at",
+            rules.tokens.insecure_skip_issued_at,
+        ),
         ("insecure_allow_http", http),
     ]
 }

@@ -7,6 +7,7 @@ use crate::config::authenticator::Authenticator;
 use crate::config::authenticator::AuthenticatorKind;
 use crate::config::authenticator::JwtRules;
 use crate::config::authenticator::KeyOrigin;
+use crate::config::authenticator::LocalMaterial;
 use crate::config::authenticator::Remote;
 use crate::config::claims::Assertions;
 use crate::config::claims::ClaimPaths;
@@ -127,22 +128,35 @@ fn authenticator(one: &Authenticator) -> Out {
     let rules = match &one.kind {
         AuthenticatorKind::Anonymous => return map([name, ("type", text("anonymous"))]),
         AuthenticatorKind::Jwt(rules) => rules,
+        AuthenticatorKind::Introspection(_)
+        | AuthenticatorKind::ApiKey(_)
+        | AuthenticatorKind::StaticToken(_)
+        | AuthenticatorKind::Mtls(_) => return map([name]),
     };
     let (kind, mut keys) = match &rules.keys {
         KeyOrigin::Discovery(remote) => ("oidc", vec![ca_file(remote)]),
         KeyOrigin::JwksUri(url, remote) => ("jwt", vec![("jwks_uri", text(url)), ca_file(remote)]),
         KeyOrigin::Local(keys) => {
             let keys = keys.iter().map(|key| {
+                let material = match &key.material {
+                    LocalMaterial::Pem(pem) => ("pem", text(&String::from_utf8_lossy(pem))),
+                    LocalMaterial::Secret(_) => ("secret", text(REDACTED)),
+                };
                 map([
-                    ("pem", text(&String::from_utf8_lossy(&key.pem))),
+                    material,
                     ("algorithm", text(key.algorithm.name())),
                     ("kid", key.kid.as_ref().map_or(Out::Null, text)),
                 ])
             });
             ("jwt", vec![("keys", Out::List(keys.collect()))])
         }
+        KeyOrigin::Development => ("jwt", Vec::new()),
     };
-    let mut entries = vec![name, ("type", text(kind)), ("issuer", text(&rules.issuer))];
+    let mut entries = vec![
+        name,
+        ("type", text(kind)),
+        ("issuer", text(&rules.tokens.issuer)),
+    ];
     entries.append(&mut keys);
     entries.append(&mut rule_entries(rules));
     for (switch, on) in danger::switches(rules) {
@@ -155,18 +169,18 @@ fn authenticator(one: &Authenticator) -> Out {
 
 fn rule_entries(rules: &JwtRules) -> Vec<(&'static str, Out)> {
     vec![
-        ("audiences", list(&rules.audiences)),
+        ("audiences", list(&rules.tokens.audiences)),
         (
             "algorithms",
             list(rules.algorithms.iter().map(|one| one.name())),
         ),
         ("token_types", list(&rules.token_types)),
-        ("claims", claims(&rules.claims)),
-        ("roles", assertions(&rules.roles)),
-        ("groups", assertions(&rules.groups)),
-        ("scopes", assertions(&rules.scopes)),
-        ("leeway", duration(rules.leeway)),
-        ("max_lifetime", duration(rules.max_lifetime)),
+        ("claims", claims(&rules.tokens.claims)),
+        ("roles", assertions(&rules.tokens.roles)),
+        ("groups", assertions(&rules.tokens.groups)),
+        ("scopes", assertions(&rules.tokens.scopes)),
+        ("leeway", duration(rules.tokens.leeway)),
+        ("max_lifetime", duration(rules.tokens.max_lifetime)),
     ]
 }
 

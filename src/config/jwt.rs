@@ -19,6 +19,8 @@ use crate::config::reader::Mapping;
 use crate::config::reader::shown;
 use crate::config::scalar;
 use crate::config::suggest;
+use crate::config::token_rules::DpopRules;
+use crate::config::token_rules::TokenRules;
 use crate::config::yaml::Node;
 
 /// Where the keys come from, as the operator said it.
@@ -62,9 +64,12 @@ pub(super) fn read(
     map.finish(faults);
     if let (Some(issuer), Some(Origin(keys))) = (issuer, keys) {
         declared.kind = Some(AuthenticatorKind::Jwt(Box::new(JwtRules {
-            issuer,
+            tokens: TokenRules {
+                issuer,
+                ..rules.tokens
+            },
             keys,
-            algorithms: algorithms.unwrap_or_else(|| Algorithm::ALL.to_vec()),
+            algorithms: algorithms.unwrap_or_else(|| Algorithm::ASYMMETRIC.to_vec()),
             ..rules
         })));
     }
@@ -95,12 +100,10 @@ fn read_rules(map: &mut Mapping<'_>, faults: &mut Faults<'_>) -> JwtRules {
         let bounds = Duration::from_secs(1)..=*scalar::any_duration().end();
         scalar::duration(node, bounds, faults)
     });
-    JwtRules {
+    let tokens = TokenRules {
         issuer: String::new(),
-        keys: KeyOrigin::Local(Vec::new()),
         audiences,
-        algorithms: Vec::new(),
-        token_types: token_types.unwrap_or_else(|| DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec()),
+        preset: None,
         claims: claims
             .map(|node| claims::read(node, faults))
             .unwrap_or_default(),
@@ -111,7 +114,16 @@ fn read_rules(map: &mut Mapping<'_>, faults: &mut Faults<'_>) -> JwtRules {
         max_lifetime: max_lifetime.unwrap_or(DEFAULT_LIFETIME),
         insecure_skip_audience: read_danger(map, "insecure_skip_audience", faults),
         insecure_skip_expiry: read_danger(map, "insecure_skip_expiry", faults),
+        dpop: DpopRules::default(),
         insecure_skip_issued_at: read_danger(map, "insecure_skip_issued_at", faults),
+    };
+    JwtRules {
+        tokens,
+        keys: KeyOrigin::Local(Vec::new()),
+        algorithms: Vec::new(),
+        token_types: token_types.unwrap_or_else(|| DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec()),
+        rfc9068: false,
+        insecure_skip_issuer: false,
     }
 }
 
@@ -191,7 +203,7 @@ impl Origin {
             KeyOrigin::Discovery(remote) | KeyOrigin::JwksUri(_, remote) => {
                 remote.insecure_allow_http
             }
-            KeyOrigin::Local(_) => false,
+            KeyOrigin::Local(_) | KeyOrigin::Development => false,
         }
     }
 }
@@ -226,7 +238,7 @@ fn read_keys(
                     faults.error(place, message);
                 }
             }
-            let allowed = algorithms.unwrap_or(&Algorithm::ALL);
+            let allowed = algorithms.unwrap_or(&Algorithm::ASYMMETRIC);
             let keys = keys::read_local(local, allowed, base, faults)?;
             Some(Origin(KeyOrigin::Local(keys)))
         }
@@ -270,10 +282,13 @@ fn read_algorithms(node: &Node, faults: &mut Faults<'_>) -> Vec<Algorithm> {
 /// An asymmetric algorithm by its `alg` name.
 pub(super) fn read_algorithm(node: &Node, faults: &mut Faults<'_>) -> Option<Algorithm> {
     let text = scalar::filled(node, faults)?;
-    if let Some(known) = Algorithm::ALL.iter().find(|known| known.name() == text) {
+    if let Some(known) = Algorithm::ASYMMETRIC
+        .iter()
+        .find(|known| known.name() == text)
+    {
         return Some(*known);
     }
-    let names = Algorithm::ALL.map(Algorithm::name);
+    let names = Algorithm::ASYMMETRIC.map(Algorithm::name);
     if matches!(text, "HS256" | "HS384" | "HS512") {
         faults.error_help(
             &node.place,

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::authenticator::Algorithm;
 use crate::config::authenticator::LocalKey;
+use crate::config::authenticator::LocalMaterial;
 use crate::config::files;
 use crate::config::jwt;
 use crate::config::reader::Faults;
@@ -106,7 +107,7 @@ fn read_key(
         return None;
     }
     Some(LocalKey {
-        pem,
+        material: LocalMaterial::Pem(pem),
         algorithm,
         kid,
     })
@@ -161,6 +162,7 @@ fn check(pem: &[u8], algorithm: Algorithm) -> Result<(), KeyFault> {
         Algorithm::Es256 => (DecodingKey::from_ec_pem(pem), Some(P256_POINT)),
         Algorithm::Es384 => (DecodingKey::from_ec_pem(pem), Some(P384_POINT)),
         Algorithm::EdDsa => (DecodingKey::from_ed_pem(pem), None),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(misfit),
     };
     let key = key.map_err(|_| misfit)?;
     match (key.kind(), point) {
@@ -187,9 +189,9 @@ mod tests {
             (P256, vec![Algorithm::Es256]),
             (P384, vec![Algorithm::Es384]),
             (ED25519, vec![Algorithm::EdDsa]),
-            (RSA, Algorithm::ALL.into_iter().take(6).collect()),
+            (RSA, Algorithm::ASYMMETRIC.into_iter().take(6).collect()),
         ] {
-            for algorithm in Algorithm::ALL {
+            for algorithm in Algorithm::ASYMMETRIC {
                 let checked = check(pem.as_bytes(), algorithm);
                 let expected = fits
                     .contains(&algorithm)

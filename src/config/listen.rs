@@ -31,6 +31,9 @@ pub struct Listen {
     pub admin: Address,
     /// Who may call `http`, and whose forwarded headers are believed.
     pub trusted_peers: Vec<IpNet>,
+    /// Who may say in `x-forwarded-client-cert` which certificate the client presented; nobody, unless
+    /// named.
+    pub xfcc_peers: Vec<IpNet>,
     /// What callers of `http` must send in `x-cedargate-secret`.
     pub shared_secret: Option<SecretString>,
     /// How long to serve on after readiness has been withdrawn.
@@ -72,6 +75,7 @@ impl Default for Listen {
                 IpNet::V4(Ipv4Net::new(Ipv4Addr::new(127, 0, 0, 0), 8).unwrap_or_default()),
                 IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
             ],
+            xfcc_peers: Vec::new(),
             shared_secret: None,
             drain: Duration::from_secs(5),
         }

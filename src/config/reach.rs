@@ -128,14 +128,14 @@ fn refuse_like_issuers(
         let Some((other, theirs)) = issuers
             .iter()
             .take(index)
-            .find(|(_, other)| alike(&other.issuer) == alike(&rules.issuer))
+            .find(|(_, other)| alike(&other.tokens.issuer) == alike(&rules.tokens.issuer))
         else {
             continue;
         };
         if !reported.insert((other.name.to_string(), one.name.to_string())) {
             continue;
         }
-        let how = if theirs.issuer == rules.issuer {
+        let how = if theirs.tokens.issuer == rules.tokens.issuer {
             "have the same issuer"
         } else {
             "have issuers that differ only in case or in a slash at the end"
@@ -161,7 +161,7 @@ fn refuse_unrestricted_issuers(
         .iter()
         .copied()
         .filter_map(with_rules)
-        .filter(|(_, rules)| rules.roles.is_unrestricted())
+        .filter(|(_, rules)| rules.tokens.roles.is_unrestricted())
         .map(|(one, _)| &one.name);
     if let (Some(first), Some(second)) = (open.next(), open.next()) {
         let message = format!(
@@ -181,7 +181,11 @@ fn refuse_unrestricted_issuers(
 fn with_rules(declared: &authenticator::Declared) -> Option<(&authenticator::Declared, &JwtRules)> {
     match declared.kind.as_ref()? {
         AuthenticatorKind::Jwt(rules) => Some((declared, rules)),
-        AuthenticatorKind::Anonymous => None,
+        AuthenticatorKind::Introspection(_)
+        | AuthenticatorKind::ApiKey(_)
+        | AuthenticatorKind::StaticToken(_)
+        | AuthenticatorKind::Mtls(_)
+        | AuthenticatorKind::Anonymous => None,
     }
 }
 

@@ -89,19 +89,19 @@ fn the_rules_of_an_issuer_arrive() {
     };
     assert_eq!(corp.algorithms, [Algorithm::Rs256, Algorithm::Es256]);
     assert_eq!(corp.token_types, ["at+jwt", "jwt", "vnd.example+jwt"]);
-    assert_eq!(corp.claims.email, []);
+    assert_eq!(corp.tokens.claims.email, []);
     assert_eq!(
-        corp.claims.roles[2],
+        corp.tokens.claims.roles[2],
         ClaimPath::Pointer(vec!["https://example.com/roles".into()])
     );
     assert_eq!(
-        corp.roles.allow,
+        corp.tokens.roles.allow,
         Some(vec!["viewer".into(), "editor".into()])
     );
-    assert_eq!(corp.roles.prefix, "corp:");
-    assert_eq!(corp.groups.allow, None);
-    assert_eq!(corp.leeway, Duration::from_secs(60));
-    assert_eq!(corp.max_lifetime, Duration::from_secs(3_600));
+    assert_eq!(corp.tokens.roles.prefix, "corp:");
+    assert_eq!(corp.tokens.groups.allow, None);
+    assert_eq!(corp.tokens.leeway, Duration::from_secs(60));
+    assert_eq!(corp.tokens.max_lifetime, Duration::from_secs(3_600));
     let KeyOrigin::Discovery(remote) = &corp.keys else {
         panic!("by discovery");
     };
@@ -121,7 +121,7 @@ fn the_rules_of_an_issuer_arrive() {
     };
     assert_eq!(keys[0].kid.as_deref(), Some("rsa"));
     assert_eq!((keys[1].algorithm, &keys[1].kid), (Algorithm::EdDsa, &None));
-    assert_eq!(ci.algorithms, Algorithm::ALL);
+    assert_eq!(ci.algorithms, Algorithm::ASYMMETRIC);
     assert_eq!(ci.token_types, ["at+jwt", "jwt"]);
 }
 
@@ -150,11 +150,11 @@ fn what_is_left_out_has_its_default() {
     let AuthenticatorKind::Jwt(rules) = &config.authenticators[0].kind else {
         panic!("a token issuer");
     };
-    assert_eq!(rules.algorithms, Algorithm::ALL);
-    assert_eq!(rules.claims, ClaimPaths::default());
-    assert_eq!(rules.leeway, Duration::from_secs(30));
-    assert_eq!(rules.max_lifetime, Duration::from_secs(86_400));
-    assert_eq!(rules.audiences, Vec::<String>::new());
+    assert_eq!(rules.algorithms, Algorithm::ASYMMETRIC);
+    assert_eq!(rules.tokens.claims, ClaimPaths::default());
+    assert_eq!(rules.tokens.leeway, Duration::from_secs(30));
+    assert_eq!(rules.tokens.max_lifetime, Duration::from_secs(86_400));
+    assert_eq!(rules.tokens.audiences, Vec::<String>::new());
 }
 
 #[test]

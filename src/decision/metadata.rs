@@ -82,9 +82,13 @@ fn url(resource: &Resource) -> String {
 fn authorization_server(authenticator: &Authenticator) -> Option<&str> {
     match &authenticator.kind {
         AuthenticatorKind::Jwt(rules) => {
-            let issuer = rules.issuer.as_str();
+            let issuer = rules.tokens.issuer.as_str();
             (issuer.starts_with("https://") || issuer.starts_with("http://")).then_some(issuer)
         }
-        AuthenticatorKind::Anonymous => None,
+        AuthenticatorKind::Introspection(_)
+        | AuthenticatorKind::ApiKey(_)
+        | AuthenticatorKind::StaticToken(_)
+        | AuthenticatorKind::Mtls(_)
+        | AuthenticatorKind::Anonymous => None,
     }
 }

@@ -153,13 +153,13 @@ fn principal_bytes(principal: &Principal) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::credential::Credential;
+    use crate::identity::credential::Authorization;
     use crate::identity::testing;
 
     fn key(text: &str) -> TokenKey {
-        match Credential::from_authorization(Some(&format!("Bearer {text}"))).unwrap() {
-            Credential::Bearer(token) => TokenKey::of(&token),
-            Credential::Absent => panic!("a credential was sent"),
+        match Authorization::from_authorization(Some(&format!("Bearer {text}"))).unwrap() {
+            Authorization::Bearer(token) => TokenKey::of(&token),
+            Authorization::Absent | Authorization::Dpop(_) => panic!("a credential was sent"),
         }
     }
 

@@ -6,14 +6,72 @@ use std::fmt;
 /// and is applied by [`UnverifiedToken::parse`](super::gate::UnverifiedToken::parse).
 pub const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
-/// The credential of one request. Absent and bad are different things: a bad one is a
-/// [`CredentialFault`].
+/// Everything that a request presents, as it was sent. Which of it is a credential depends on the
+/// resource: [`Presented::choose`] says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
+pub struct Presented {
+    /// `Authorization`
+    pub authorization: Result<Authorization, CredentialFault>,
+    /// The headers that some authenticator takes keys from, those that were sent, in the order of
+    /// the configuration.
+    pub keys: Vec<HeaderKey>,
+    /// `DPoP`
+    pub proof: Result<Option<DpopProof>, CredentialFault>,
+    /// What the proxy says of the client's certificate.
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// What an `Authorization` header holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// It was not sent.
+    Absent,
+    /// `Bearer` (RFC 6750, section 2.1).
+    Bearer(BearerToken),
+    /// `DPoP` (RFC 9449, section 7.1).
+    Dpop(BearerToken),
+}
+
+/// A key in a header of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderKey {
+    /// The header, lower case.
+    pub header: String,
+    /// What it holds: a secret; or why that is no key.
+    pub key: Result<KeyText, CredentialFault>,
+}
+
+/// The text of an API key; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyText(String);
+
+/// A `DPoP` proof, of which nothing is believed yet; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DpopProof(String);
+
+/// What the proxy says of the certificate that the client presented to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// The identity that the proxy read from it: a URI, a DNS name or a subject.
+    pub principal: Option<String>,
+    /// The SHA-256 of the certificate, DER, where the proxy passes the certificate or its hash on.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// The credential of one request at one resource. Absent and bad are different things: a bad one is
+/// a [`CredentialFault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential<'a> {
     /// None was sent.
     Absent,
-    /// `Authorization: Bearer` (RFC 6750, section 2.1).
-    Bearer(BearerToken),
+    /// `Authorization: Bearer`
+    Bearer(&'a BearerToken),
+    /// `Authorization: DPoP`
+    Dpop(&'a BearerToken),
+    /// A key in this header, lower case.
+    Key(&'a str, &'a KeyText),
+    /// No header, but a certificate.
+    Certificate(&'a PeerCertificate),
 }
 
 /// A bearer token in the form of RFC 7235's `token68`; never shown by `Debug`.
@@ -37,7 +95,54 @@ pub enum CredentialFault {
     TooLong,
 }
 
-impl Credential {
+impl Default for Presented {
+    /// Nothing at all.
+    fn default() -> Self {
+        Self {
+            authorization: Ok(Authorization::Absent),
+            keys: Vec::new(),
+            proof: Ok(None),
+            certificate: None,
+        }
+    }
+}
+
+impl Presented {
+    /// The credential for a resource that takes keys from the headers that `takes_key` names, and
+    /// certificates as identities if `takes_certificate` says so. A certificate counts only when
+    /// there is no header credential.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::Several`] for two header credentials; else what is wrong with the one.
+    pub fn choose(
+        &self,
+        takes_key: impl Fn(&str) -> bool,
+        takes_certificate: bool,
+    ) -> Result<Credential<'_>, CredentialFault> {
+        let mut keys = self.keys.iter().filter(|key| takes_key(&key.header));
+        let key = keys.next();
+        if keys.next().is_some() {
+            return Err(CredentialFault::Several);
+        }
+        match (&self.authorization, key) {
+            (Ok(Authorization::Absent), Some(key)) => match &key.key {
+                Ok(text) => Ok(Credential::Key(&key.header, text)),
+                Err(fault) => Err(*fault),
+            },
+            (_, Some(_)) => Err(CredentialFault::Several),
+            (Ok(Authorization::Bearer(token)), None) => Ok(Credential::Bearer(token)),
+            (Ok(Authorization::Dpop(token)), None) => Ok(Credential::Dpop(token)),
+            (Ok(Authorization::Absent), None) => Ok(match &self.certificate {
+                Some(certificate) if takes_certificate => Credential::Certificate(certificate),
+                Some(_) | None => Credential::Absent,
+            }),
+            (Err(fault), None) => Err(*fault),
+        }
+    }
+}
+
+impl Authorization {
     /// Reads the value of the one `Authorization` header, or its absence. The scheme is compared
     /// without case; what follows is exactly one `token68` (RFC 7235, section 2.1).
     ///
@@ -58,14 +163,18 @@ impl Credential {
         if scheme.is_empty() || !scheme.bytes().all(is_token_byte) {
             return Err(CredentialFault::Malformed);
         }
-        if !scheme.eq_ignore_ascii_case("bearer") {
+        let made: fn(BearerToken) -> Self = if scheme.eq_ignore_ascii_case("bearer") {
+            Self::Bearer
+        } else if scheme.eq_ignore_ascii_case("dpop") {
+            Self::Dpop
+        } else {
             return Err(CredentialFault::UnsupportedScheme);
-        }
+        };
         let token = rest.trim_start_matches(' ');
         if !is_token68(token) {
             return Err(CredentialFault::Malformed);
         }
-        Ok(Self::Bearer(BearerToken(token.to_owned())))
+        Ok(made(BearerToken(token.to_owned())))
     }
 }
 
@@ -73,6 +182,60 @@ impl BearerToken {
     /// The token itself: a secret.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl KeyText {
+    /// A key of 1 to [`MAX_CREDENTIAL_BYTES`] visible ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::Malformed`], [`CredentialFault::TooLong`].
+    pub fn new(text: String) -> Result<Self, CredentialFault> {
+        visible(text).map(Self)
+    }
+
+    /// The key itself: a secret.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl DpopProof {
+    /// A proof of 1 to [`MAX_CREDENTIAL_BYTES`] visible ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::Malformed`], [`CredentialFault::TooLong`].
+    pub fn new(text: String) -> Result<Self, CredentialFault> {
+        visible(text).map(Self)
+    }
+
+    /// The proof itself: whoever has it may use it once.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText([redacted])")
+    }
+}
+
+impl fmt::Debug for DpopProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DpopProof([redacted])")
+    }
+}
+
+fn visible(text: String) -> Result<String, CredentialFault> {
+    if text.len() > MAX_CREDENTIAL_BYTES {
+        Err(CredentialFault::TooLong)
+    } else if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Err(CredentialFault::Malformed)
+    } else {
+        Ok(text)
     }
 }
 
@@ -116,17 +279,20 @@ mod tests {
     use super::*;
 
     fn token(value: &str) -> Option<String> {
-        match Credential::from_authorization(Some(value)) {
-            Ok(Credential::Bearer(token)) => Some(token.as_str().to_owned()),
-            Ok(Credential::Absent) | Err(_) => None,
+        match Authorization::from_authorization(Some(value)) {
+            Ok(Authorization::Bearer(token)) => Some(token.as_str().to_owned()),
+            Ok(Authorization::Absent | Authorization::Dpop(_)) | Err(_) => None,
         }
     }
 
     #[test]
     fn absent_is_not_bad() {
-        assert_eq!(Credential::from_authorization(None), Ok(Credential::Absent));
         assert_eq!(
-            Credential::from_authorization(Some("")),
+            Authorization::from_authorization(None),
+            Ok(Authorization::Absent)
+        );
+        assert_eq!(
+            Authorization::from_authorization(Some("")),
             Err(CredentialFault::Malformed)
         );
     }
@@ -163,18 +329,17 @@ mod tests {
             ("Bearer \"a\"", Malformed),
             ("Bearer a\u{0}", Malformed),
             ("Basic YTpi", UnsupportedScheme),
-            ("DPoP abc", UnsupportedScheme),
             ("BearerX abc", UnsupportedScheme),
             (long.as_str(), TooLong),
         ] {
-            let found = Credential::from_authorization(Some(value));
+            let found = Authorization::from_authorization(Some(value));
             assert_eq!(found, Err(fault), "{value:.40}");
         }
     }
 
     #[test]
     fn debug_does_not_show_the_token() {
-        let credential = Credential::from_authorization(Some("Bearer s3cr3t")).unwrap();
+        let credential = Authorization::from_authorization(Some("Bearer s3cr3t")).unwrap();
         assert!(!format!("{credential:?}").contains("s3cr3t"));
     }
 
@@ -190,7 +355,7 @@ mod tests {
             ),
             ("Bearer a,b", CredentialFault::Malformed),
         ] {
-            let read = Credential::from_authorization(Some(value)).map(|_| ());
+            let read = Authorization::from_authorization(Some(value)).map(|_| ());
             assert_eq!(read, Err(expected), "{value}");
         }
     }

@@ -10,7 +10,7 @@ use self::path::Found;
 use self::path::find;
 use crate::config::Assertions;
 use crate::config::ClaimPath;
-use crate::config::JwtRules;
+use crate::config::TokenRules;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::identity::token_fault::TokenFault;
@@ -35,30 +35,30 @@ const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 pub(super) fn principal(
     claims: &StrictValue,
     audience: Vec<String>,
-    jwt: &JwtRules,
+    tokens: &TokenRules,
     authenticator: &Arc<str>,
 ) -> Result<Principal, TokenFault> {
     let mut reader = Reader {
         claims,
         used: REGISTERED.iter().map(|name| vec![*name]).collect(),
     };
-    let paths = &jwt.claims;
+    let paths = &tokens.claims;
     let subject = reader.required_text(&paths.subject, "subject")?;
     let client_id = reader.required_text(&paths.client_id, "client_id")?;
     let tenant = reader.text(&paths.tenant, "tenant")?.unwrap_or_default();
     let name = reader.text(&paths.name, "name")?.unwrap_or_default();
     let email = reader.text(&paths.email, "email")?.unwrap_or_default();
     let verified = claims.get("email_verified") == Some(&StrictValue::Bool(true));
-    let roles = reader.names(&paths.roles, "roles", &jwt.roles, Split::No)?;
-    let groups = reader.names(&paths.groups, "groups", &jwt.groups, Split::No)?;
-    let scopes = reader.names(&paths.scopes, "scopes", &jwt.scopes, Split::AtSpaces)?;
+    let roles = reader.names(&paths.roles, "roles", &tokens.roles, Split::No)?;
+    let groups = reader.names(&paths.groups, "groups", &tokens.groups, Split::No)?;
+    let scopes = reader.names(&paths.scopes, "scopes", &tokens.scopes, Split::AtSpaces)?;
     let tags = tags::read(claims, &reader.used)?;
     let (kind, id) = who(claims, subject.as_deref(), client_id.as_deref())?;
     Ok(Principal {
         kind,
-        id: format!("{}#{id}", jwt.issuer),
+        id: format!("{}#{id}", tokens.issuer),
         authenticator: Arc::clone(authenticator),
-        issuer: jwt.issuer.clone(),
+        issuer: tokens.issuer.clone(),
         subject: subject.unwrap_or_default(),
         client_id: client_id.unwrap_or_default(),
         tenant,

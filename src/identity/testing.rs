@@ -22,11 +22,15 @@ use crate::config::Algorithm;
 use crate::config::Assertions;
 use crate::config::ClaimPath;
 use crate::config::ClaimPaths;
+use crate::config::DpopRules;
 use crate::config::JwtRules;
 use crate::config::KeyOrigin;
+use crate::config::TokenRules;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
+use crate::identity::binding::Binding;
 use crate::identity::key_set::KeySet;
+use crate::identity::verifier::Evidence;
 use crate::identity::verifier::VerifiedToken;
 use crate::identity::window::Window;
 
@@ -82,9 +86,13 @@ impl Signer {
                     Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
                     Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
                     Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
-                    Algorithm::Rs256 | Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => {
-                        &signature::RSA_PKCS1_SHA256
-                    }
+                    Algorithm::Rs256
+                    | Algorithm::Es256
+                    | Algorithm::Es384
+                    | Algorithm::EdDsa
+                    | Algorithm::Hs256
+                    | Algorithm::Hs384
+                    | Algorithm::Hs512 => &signature::RSA_PKCS1_SHA256,
                 };
                 let mut made = vec![0; key.public_modulus_len()];
                 key.sign(padding, &random, message, &mut made).unwrap();
@@ -215,13 +223,23 @@ pub(crate) const ALGORITHMS: [(Algorithm, &str); 9] = [
 
 /// The rules that hold where the configuration says nothing.
 pub(crate) fn rules() -> JwtRules {
-    let names = |list: &[&str]| list.iter().map(|n| ClaimPath::Name((*n).into())).collect();
     JwtRules {
-        issuer: ISSUER.into(),
+        tokens: token_rules(),
         keys: KeyOrigin::Local(Vec::new()),
-        audiences: Vec::new(),
         algorithms: ALGORITHMS.iter().map(|(algorithm, _)| *algorithm).collect(),
         token_types: vec!["at+jwt".into(), "jwt".into()],
+        rfc9068: false,
+        insecure_skip_issuer: false,
+    }
+}
+
+/// The part of them that does not depend on how tokens are verified.
+pub(crate) fn token_rules() -> TokenRules {
+    let names = |list: &[&str]| list.iter().map(|n| ClaimPath::Name((*n).into())).collect();
+    TokenRules {
+        issuer: ISSUER.into(),
+        audiences: Vec::new(),
+        preset: None,
         claims: ClaimPaths {
             subject: names(&["sub"]),
             client_id: names(&["client_id", "azp"]),
@@ -237,6 +255,7 @@ pub(crate) fn rules() -> JwtRules {
         scopes: Assertions::default(),
         leeway: Duration::from_secs(30),
         max_lifetime: Duration::from_secs(86_400),
+        dpop: DpopRules::default(),
         insecure_skip_audience: false,
         insecure_skip_expiry: false,
         insecure_skip_issued_at: false,
@@ -268,7 +287,8 @@ pub(crate) fn verified(roles: &[&str]) -> VerifiedToken {
             not_before_s: None,
             leeway_s: 30,
         },
-        key_thumbprint: [0; 32],
-        key_generation: 1,
+        token_id: None,
+        binding: Binding::default(),
+        evidence: Evidence::Key([0; 32]),
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::config::Algorithm;
 use crate::config::JwtRules;
+use crate::config::TokenRules;
 use crate::identity::Principal;
+use crate::identity::binding::Binding;
 use crate::identity::gate::UnverifiedToken;
 use crate::identity::key_set::KeySet;
 use crate::identity::key_set::PinnedKey;
@@ -29,10 +31,26 @@ pub struct VerifiedToken {
     pub principal: Arc<Principal>,
     /// When the token may be used.
     pub window: Window,
-    /// The key that the signature was checked with.
-    pub key_thumbprint: Thumbprint,
-    /// The generation of the key set at that time.
-    pub key_generation: u64,
+    /// `jti`, for revocation; at most 256 bytes.
+    pub token_id: Option<Box<str>>,
+    /// What the caller must prove on every request.
+    pub binding: Binding,
+    /// What the proof rests on, and so what ends it.
+    pub evidence: Evidence,
+}
+
+/// What a verified token rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A signature: good for as long as the key is one of the issuer's.
+    Key(Thumbprint),
+    /// The issuer's word (RFC 7662), good until this second since 1970, exclusive.
+    Introspection {
+        /// Seconds since 1970.
+        until_s: i64,
+    },
+    /// The configuration, or the proxy's word for a certificate.
+    Configuration,
 }
 
 /// Why a token proves nothing.
@@ -85,7 +103,7 @@ pub fn verify(
     now_s: i64,
 ) -> Result<VerifiedToken, VerifyError> {
     let header = token.header();
-    if token.issuer() != rules.issuer {
+    if token.issuer() != rules.tokens.issuer {
         return Err(TokenFault::UnknownIssuer.into());
     }
     if !rules.token_types.contains(&header.token_type) {
@@ -107,14 +125,15 @@ pub fn verify(
     if claims.get("cnf").is_some() {
         return Err(TokenFault::BoundToken.into());
     }
-    let window = Window::read(claims, rules, now_s)?;
-    let audience = read_audience(claims, rules)?;
-    let principal = mapping::principal(claims, audience, rules, authenticator)?;
+    let window = Window::read(claims, &rules.tokens, now_s)?;
+    let audience = read_audience(claims, &rules.tokens)?;
+    let principal = mapping::principal(claims, audience, &rules.tokens, authenticator)?;
     Ok(VerifiedToken {
         principal: Arc::new(principal),
         window,
-        key_thumbprint: key.thumbprint(),
-        key_generation: keys.generation(),
+        token_id: None,
+        binding: Binding::default(),
+        evidence: Evidence::Key(key.thumbprint()),
     })
 }
 
@@ -128,7 +147,7 @@ impl VerifiedToken {
     /// [`TokenFault`]: expired, not valid yet, or meant for somebody else.
     pub fn admits(
         &self,
-        rules: &JwtRules,
+        rules: &TokenRules,
         resource_audiences: &[String],
         now_s: i64,
     ) -> Result<(), TokenFault> {
@@ -151,9 +170,14 @@ impl VerifiedToken {
         }
     }
 
-    /// Whether the key that proved this token is still one of the issuer's.
-    pub fn key_is_current(&self, keys: &KeySet) -> bool {
-        keys.contains(&self.key_thumbprint)
+    /// Whether what proved this token still holds at `now_s`: its key is still one of `keys`, or its
+    /// issuer's word is fresh.
+    pub fn is_current(&self, keys: Option<&KeySet>, now_s: i64) -> bool {
+        match self.evidence {
+            Evidence::Key(thumbprint) => keys.is_some_and(|keys| keys.contains(&thumbprint)),
+            Evidence::Introspection { until_s } => now_s < until_s,
+            Evidence::Configuration => true,
+        }
     }
 }
 
@@ -168,6 +192,9 @@ fn check_signature(token: &UnverifiedToken<'_>, key: &PinnedKey) -> Result<(), V
         Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
         Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
         Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
+        Algorithm::Hs384 => jsonwebtoken::Algorithm::HS384,
+        Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
     };
     let verdict = jsonwebtoken::crypto::verify(
         token.signature(),
@@ -183,7 +210,7 @@ fn check_signature(token: &UnverifiedToken<'_>, key: &PinnedKey) -> Result<(), V
 
 /// RFC 7519, section 4.1.3: a string or an array of strings. Required, unless the operator has
 /// said that audiences do not matter; well-formed in any case.
-fn read_audience(claims: &StrictValue, rules: &JwtRules) -> Result<Vec<String>, TokenFault> {
+fn read_audience(claims: &StrictValue, rules: &TokenRules) -> Result<Vec<String>, TokenFault> {
     let malformed = TokenFault::ClaimMalformed("aud");
     let read = |value: &StrictValue| {
         value

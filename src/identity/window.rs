@@ -1,6 +1,6 @@
 //! When a token may be used.
 
-use crate::config::JwtRules;
+use crate::config::TokenRules;
 use crate::identity::token_fault::TokenFault;
 use crate::json::StrictValue;
 
@@ -27,7 +27,7 @@ impl Window {
     /// [`TokenFault`]: absent, malformed, out of range, past, to come, or too far away.
     pub(super) fn read(
         claims: &StrictValue,
-        rules: &JwtRules,
+        rules: &TokenRules,
         now_s: i64,
     ) -> Result<Self, TokenFault> {
         let expires_s = numeric_date(claims, "exp")?;

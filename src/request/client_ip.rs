@@ -85,6 +85,7 @@ mod tests {
             trusted_peers: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
             identity_prefix: "x-cedargate-".to_owned(),
             body_limit: 0,
+            key_headers: Vec::new(),
         };
         find(&bag, address(peer), &options).map(|address| address.to_string())
     }

@@ -95,6 +95,7 @@ mod tests {
             trusted_peers: vec!["10.0.0.0/8".parse().unwrap()],
             identity_prefix: "x-cedargate-".to_owned(),
             body_limit: 1024,
+            key_headers: Vec::new(),
         }
     }
 
@@ -136,7 +137,7 @@ mod tests {
         );
         assert_eq!(incoming.head.remove, ["x-cedargate-subject"]);
         assert_eq!(incoming.body, Body::Complete(Bytes::from_static(b"{}")));
-        assert!(incoming.credential.is_ok());
+        assert!(incoming.presented.authorization.is_ok());
     }
 
     #[test]

@@ -9,8 +9,7 @@ use thiserror::Error;
 
 use crate::config::ClientIp;
 use crate::config::Config;
-use crate::identity::credential::Credential;
-use crate::identity::credential::CredentialFault;
+use crate::identity::credential::Presented;
 use crate::request::headers::HeaderFault;
 use crate::request::host::HostFault;
 use crate::request::path::CanonicalPath;
@@ -21,9 +20,9 @@ use crate::request::path::PathFault;
 pub struct Incoming {
     /// What is asked, without the credential.
     pub head: Head,
-    /// The credential, moved out of the headers; or why it is none. A bad one is not fatal here:
-    /// the answer to it depends on the resource.
-    pub credential: Result<Credential, CredentialFault>,
+    /// What may be credentials, moved out of the headers. A bad one is not fatal here: the answer to
+    /// it depends on the resource.
+    pub presented: Presented,
     /// The body, as far as the proxy passed it on.
     pub body: Body,
     /// The resource that the proxy's route names.
@@ -97,6 +96,8 @@ pub struct ReadOptions {
     pub identity_prefix: String,
     /// Largest accepted body, in bytes.
     pub body_limit: usize,
+    /// The headers that authenticators take keys from, lower case.
+    pub key_headers: Vec<String>,
 }
 
 /// Why a request is refused before anything in it is looked at.
@@ -181,6 +182,7 @@ impl ReadOptions {
             trusted_peers: config.listen.trusted_peers.clone(),
             identity_prefix: config.identity_headers.prefix.clone(),
             body_limit: config.limits.body,
+            key_headers: Vec::new(),
         }
     }
 }

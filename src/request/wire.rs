@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::identity::credential::Credential;
+use crate::identity::credential::Authorization;
 use crate::identity::credential::CredentialFault;
+use crate::identity::credential::Presented;
 use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderFault;
@@ -58,11 +59,11 @@ pub(super) struct Wire {
 pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
     let request_id = request_id(&mut wire.headers);
     match read(&mut wire, options) {
-        Ok((mut head, credential, body)) => {
+        Ok((mut head, presented, body)) => {
             head.request_id = request_id;
             Ok(Incoming {
                 head,
-                credential,
+                presented,
                 body,
                 resource: wire.resource,
             })
@@ -78,7 +79,7 @@ pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming
     }
 }
 
-type Parts = (Head, Result<Credential, CredentialFault>, Body);
+type Parts = (Head, Presented, Body);
 
 fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
     if let Some(fault) = wire.fault.take() {
@@ -95,7 +96,10 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
     let client_ip = client_ip::find(&wire.headers, wire.peer, options);
     let remove = wire.headers.folding(&options.identity_prefix);
     let headers = &mut wire.headers;
-    let credential = credential(headers)?;
+    let presented = Presented {
+        authorization: authorization(headers)?,
+        ..Presented::default()
+    };
     let length = content_length(headers)?;
     let partial = is_partial(headers);
     let preflight = headers
@@ -121,7 +125,7 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
         remove,
     };
     let body = body(wire, length, partial, options.body_limit);
-    Ok((head, credential, body))
+    Ok((head, presented, body))
 }
 
 fn check_method(method: &str) -> Result<(), RequestError> {
@@ -184,11 +188,11 @@ fn check_connection(headers: &HeaderBag, prefix: &str) -> Result<(), RequestErro
 }
 
 /// A value that cannot be read is a bad credential, but two of them are a bad request.
-fn credential(
+fn authorization(
     headers: &mut HeaderBag,
-) -> Result<Result<Credential, CredentialFault>, RequestError> {
+) -> Result<Result<Authorization, CredentialFault>, RequestError> {
     match headers.take("authorization") {
-        Ok(value) => match Credential::from_authorization(value.as_deref()) {
+        Ok(value) => match Authorization::from_authorization(value.as_deref()) {
             Err(CredentialFault::Several) => Err(RequestError::TwoCredentials),
             read => Ok(read),
         },

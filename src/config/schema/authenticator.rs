@@ -111,7 +111,7 @@ fn token_rules<const N: usize>(
 }
 
 fn algorithm() -> Value {
-    word_type(&Algorithm::ALL.map(Algorithm::name))
+    word_type(&Algorithm::ASYMMETRIC.map(Algorithm::name))
 }
 
 fn local_keys() -> Value {

@@ -5,6 +5,7 @@ use jsonwebtoken::crypto::aws_lc;
 
 use crate::config::Algorithm;
 use crate::config::LocalKey;
+use crate::config::LocalMaterial;
 use crate::identity::key_set::KeyFault;
 use crate::identity::key_set::KeyName;
 use crate::identity::key_set::PinnedKey;
@@ -14,6 +15,9 @@ use crate::identity::key_set::material::Material;
 /// Reads one key and pins it to its one algorithm.
 pub(super) fn read(local: &LocalKey) -> Result<PinnedKey, KeyFault> {
     let not_a_key = |_| KeyFault::NotAKey;
+    let LocalMaterial::Pem(pem) = &local.material else {
+        return Err(KeyFault::NotAKey);
+    };
     let material = match local.algorithm {
         Algorithm::Rs256
         | Algorithm::Rs384
@@ -21,7 +25,7 @@ pub(super) fn read(local: &LocalKey) -> Result<PinnedKey, KeyFault> {
         | Algorithm::Ps256
         | Algorithm::Ps384
         | Algorithm::Ps512 => {
-            let key = DecodingKey::from_rsa_pem(&local.pem).map_err(not_a_key)?;
+            let key = DecodingKey::from_rsa_pem(pem).map_err(not_a_key)?;
             let der = key.try_get_as_bytes().map_err(not_a_key)?;
             let numbers = aws_lc::DEFAULT_PROVIDER
                 .key_utils
@@ -29,10 +33,11 @@ pub(super) fn read(local: &LocalKey) -> Result<PinnedKey, KeyFault> {
             let (n, e) = numbers(der).map_err(not_a_key)?;
             Material::rsa(&n, &e)?
         }
-        Algorithm::Es256 => local_point(&local.pem, Curve::P256)?,
-        Algorithm::Es384 => local_point(&local.pem, Curve::P384)?,
+        Algorithm::Es256 => local_point(pem, Curve::P256)?,
+        Algorithm::Es384 => local_point(pem, Curve::P384)?,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyFault::NotAKey),
         Algorithm::EdDsa => {
-            let key = DecodingKey::from_ed_pem(&local.pem).map_err(not_a_key)?;
+            let key = DecodingKey::from_ed_pem(pem).map_err(not_a_key)?;
             Material::ed25519(key.try_get_as_bytes().map_err(not_a_key)?)?
         }
     };

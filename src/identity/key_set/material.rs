@@ -131,6 +131,7 @@ impl Material {
                 }
             ),
             Algorithm::EdDsa => matches!(self, Self::Ed25519 { .. }),
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => false,
         }
     }
 

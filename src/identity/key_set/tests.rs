@@ -232,7 +232,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 #[test]
 fn local_keys() {
     let key = |pem: &[u8], algorithm, kid: Option<&str>| LocalKey {
-        pem: pem.to_vec(),
+        material: crate::config::LocalMaterial::Pem(pem.to_vec()),
         algorithm,
         kid: kid.map(str::to_owned),
     };
@@ -277,7 +277,7 @@ fn local_keys_of_every_kind() {
         let published = read(&[signer.jwk()]).unwrap().0;
         for (algorithm, name) in testing::ALGORITHMS {
             let local = KeySet::from_local(&[LocalKey {
-                pem: pem.clone().into_bytes(),
+                material: crate::config::LocalMaterial::Pem(pem.clone().into_bytes()),
                 algorithm,
                 kid: None,
             }]);

@@ -5,16 +5,16 @@ use serde_json::json;
 
 use super::*;
 use crate::identity::testing::ISSUER;
-use crate::identity::testing::rules;
+use crate::identity::testing::token_rules;
 use crate::json;
 
-fn map_by(jwt: &JwtRules, claims: &Value) -> Result<Principal, TokenFault> {
+fn map_by(jwt: &TokenRules, claims: &Value) -> Result<Principal, TokenFault> {
     let claims = json::parse(claims.to_string().as_bytes(), 16).unwrap();
     principal(&claims, vec!["aud".into()], jwt, &"corp".into())
 }
 
 fn map(claims: &Value) -> Result<Principal, TokenFault> {
-    map_by(&rules(), claims)
+    map_by(&token_rules(), claims)
 }
 
 fn list(names: &BTreeSet<String>) -> Vec<&str> {
@@ -102,7 +102,7 @@ fn a_mapped_claim_of_the_wrong_type_is_refused() {
         );
         let null = format!(r#"{{"x":1,"{name}":null}}"#);
         let null = json::parse(null.as_bytes(), 16).unwrap();
-        let found = principal(&null, vec![], &rules(), &"corp".into()).err();
+        let found = principal(&null, vec![], &token_rules(), &"corp".into()).err();
         assert_eq!(
             found,
             Some(TokenFault::ClaimMalformed(what)),
@@ -152,7 +152,7 @@ fn names_come_as_strings_and_lists() {
 
 #[test]
 fn an_issuer_asserts_what_it_may() {
-    let mut jwt = rules();
+    let mut jwt = token_rules();
     jwt.roles = Assertions {
         allow: Some(vec!["viewer".into(), "editor".into()]),
         prefix: "partner:".into(),

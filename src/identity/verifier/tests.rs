@@ -41,9 +41,8 @@ fn a_good_token_proves_its_principal() {
     assert_eq!(token.principal.id, format!("{ISSUER}#alice"));
     assert_eq!(&*token.principal.authenticator, "corp");
     assert_eq!(token.window.expires_s, Some(NOW + 600));
-    assert_eq!(token.key_generation, 1);
-    assert!(token.key_is_current(&keys));
-    assert!(!token.key_is_current(&KeySet::empty(2)));
+    assert!(token.is_current(Some(&keys), NOW));
+    assert!(!token.is_current(Some(&KeySet::empty(2)), NOW));
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn keys_are_those_of_the_issuer() {
     };
     let other_issuer = json!({"iss": "https://other.example"});
     let mut other_rules = rules();
-    other_rules.issuer = "https://other.example".into();
+    other_rules.tokens.issuer = "https://other.example".into();
     let token = |signer: &Signer, changes: &Value| {
         signer.token(Algorithm::Es256, &header(), &with(claims(), changes))
     };

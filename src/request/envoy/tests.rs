@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::ClientIp;
-use crate::identity::credential::Credential;
+use crate::identity::credential::Authorization;
 use crate::identity::credential::CredentialFault;
 use crate::proto::envoy::config::core::v3::Pipe;
 use crate::proto::envoy::config::core::v3::SocketAddress;
@@ -21,6 +21,7 @@ fn options() -> ReadOptions {
         trusted_peers: Vec::new(),
         identity_prefix: "x-cedargate-".to_owned(),
         body_limit: 64,
+        key_headers: Vec::new(),
     }
 }
 
@@ -120,7 +121,7 @@ fn a_check_is_read_whole() {
     assert_eq!(head.remove, ["X_Cedargate.Subject"]);
     assert_eq!(incoming.body, Body::Complete(Bytes::from_static(b"{}")));
     assert_eq!(incoming.resource.as_deref(), Some("weather"));
-    let Ok(Credential::Bearer(token)) = incoming.credential else {
+    let Ok(Authorization::Bearer(token)) = incoming.presented.authorization else {
         panic!("a bearer token was sent");
     };
     assert_eq!(token.as_str(), "abc");
@@ -134,7 +135,10 @@ fn a_joined_map_is_read_too() {
         ..http()
     })
     .unwrap();
-    assert!(matches!(incoming.credential, Ok(Credential::Bearer(_))));
+    assert!(matches!(
+        incoming.presented.authorization,
+        Ok(Authorization::Bearer(_))
+    ));
     assert_eq!(incoming.body, Body::Complete(Bytes::from_static(b"{}")));
 }
 
@@ -262,7 +266,7 @@ fn a_bad_credential_does_not_hide_a_path_fault_and_is_not_fatal() {
             path: path.to_owned(),
             ..http()
         };
-        check(http).map(|incoming| incoming.credential)
+        check(http).map(|incoming| incoming.presented.authorization)
     };
     let malformed = credential(&bad, "/mcp").unwrap();
     assert_eq!(malformed, Err(CredentialFault::Malformed));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::config::McpRules;
 use crate::config::ResourceMetadata;
-use crate::identity::credential::Credential;
+use crate::identity::credential::Presented;
 use crate::request::incoming::Body;
 use crate::request::path::CanonicalPath;
 
@@ -76,7 +76,7 @@ fn incoming(host: &str, path: &str, resource: Option<&str>) -> Incoming {
             client_ip: None,
             remove: Vec::new(),
         },
-        credential: Ok(Credential::Absent),
+        presented: Presented::default(),
         body: Body::Complete(Bytes::new()),
         resource: resource.map(str::to_owned),
     }

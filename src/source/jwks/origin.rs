@@ -62,8 +62,8 @@ impl Origin {
         let (fetcher, place) = match &rules.keys {
             KeyOrigin::Discovery(remote) => {
                 let fetcher = Fetcher::new(remote)?;
-                let issuer =
-                    Url::parse(&rules.issuer).map_err(|_| FetchFault::Url(rules.issuer.clone()))?;
+                let issuer = Url::parse(&rules.tokens.issuer)
+                    .map_err(|_| FetchFault::Url(rules.tokens.issuer.clone()))?;
                 fetcher.check(&issuer)?;
                 (fetcher, Place::Discovered(None))
             }
@@ -72,7 +72,9 @@ impl Origin {
                 fetcher.check(url)?;
                 (fetcher, Place::Fixed(url.clone()))
             }
-            KeyOrigin::Local(_) => return Err(FetchFault::Url(rules.issuer.clone())),
+            KeyOrigin::Local(_) | KeyOrigin::Development => {
+                return Err(FetchFault::Url(rules.tokens.issuer.clone()));
+            }
         };
         Ok(Self {
             rules: rules.clone(),
@@ -99,7 +101,7 @@ impl Origin {
         let known = match known {
             Some(known) => known,
             None => Discovered {
-                at: discovery::find_jwks_uri(&self.fetcher, &self.rules.issuer).await?,
+                at: discovery::find_jwks_uri(&self.fetcher, &self.rules.tokens.issuer).await?,
                 since: now,
             },
         };

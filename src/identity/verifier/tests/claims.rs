@@ -119,7 +119,7 @@ fn a_token_is_admitted_where_and_when_it_is_meant_to_be() {
     let here = [AUDIENCE.to_owned()];
     let judge = |aud: Value, rules: &JwtRules, here: &[String], now_s| {
         let token = check(&token_with(&json!({"aud": aud})), &keys(), rules).unwrap();
-        token.admits(rules, here, now_s)
+        token.admits(&rules.tokens, here, now_s)
     };
     let plain = rules();
     let mismatch = Err(TokenFault::AudienceMismatch);
@@ -143,11 +143,11 @@ fn a_token_is_admitted_where_and_when_it_is_meant_to_be() {
         Err(TokenFault::NotYetValid)
     );
     let mut own = rules();
-    own.audiences = vec!["api://x".into()];
+    own.tokens.audiences = vec!["api://x".into()];
     assert_eq!(judge(json!("api://x"), &own, &here, NOW), Ok(()));
     assert_eq!(judge(json!(AUDIENCE), &own, &here, NOW), mismatch);
     let mut any = rules();
-    any.insecure_skip_audience = true;
+    any.tokens.insecure_skip_audience = true;
     assert_eq!(judge(json!("x"), &any, &here, NOW), Ok(()));
     assert_eq!(judge(Value::Null, &any, &here, NOW), Ok(()));
     assert_eq!(
@@ -159,19 +159,22 @@ fn a_token_is_admitted_where_and_when_it_is_meant_to_be() {
 #[test]
 fn what_each_switch_gives_up_and_no_more() {
     let mut late = rules();
-    late.insecure_skip_expiry = true;
+    late.tokens.insecure_skip_expiry = true;
     for changes in [
         json!({"exp": null}),
         json!({"exp": 1}),
         json!({"exp": 1_i64 << 52}),
     ] {
         let token = check(&token_with(&changes), &keys(), &late).unwrap();
-        assert_eq!(token.admits(&late, &[AUDIENCE.into()], i64::MAX), Ok(()));
+        assert_eq!(
+            token.admits(&late.tokens, &[AUDIENCE.into()], i64::MAX),
+            Ok(())
+        );
     }
     assert!(check(&token_with(&json!({"exp": "1"})), &keys(), &late).is_err());
     assert!(check(&token_with(&json!({"nbf": NOW + 99})), &keys(), &late).is_err());
     let mut early = rules();
-    early.insecure_skip_issued_at = true;
+    early.tokens.insecure_skip_issued_at = true;
     assert!(check(&token_with(&json!({"iat": NOW + 999})), &keys(), &early).is_ok());
     assert!(check(&token_with(&json!({"iat": "x"})), &keys(), &early).is_err());
     assert!(check(&token_with(&json!({"exp": 1})), &keys(), &early).is_err());

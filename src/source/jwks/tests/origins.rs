@@ -18,7 +18,7 @@ async fn the_place_of_the_keys_is_discovered() {
     };
     server.answer(script);
     let mut rules = rules(&server);
-    rules.issuer.clone_from(&issuer);
+    rules.tokens.issuer.clone_from(&issuer);
     rules.keys = KeyOrigin::Discovery(Remote {
         ca_pem: None,
         insecure_allow_http: true,
@@ -50,7 +50,7 @@ async fn metadata_of_another_issuer_brings_no_keys() {
     let metadata = metadata.to_string();
     server.answer(move |path| ok(if path == "/jwks" { "{}" } else { &metadata }));
     let mut rules = rules(&server);
-    rules.issuer.clone_from(&server.base);
+    rules.tokens.issuer.clone_from(&server.base);
     rules.keys = KeyOrigin::Discovery(Remote {
         ca_pem: None,
         insecure_allow_http: true,
@@ -86,7 +86,7 @@ async fn local_keys_are_published_at_once() {
     let seen = Arc::new(Seen::default());
     let mut rules = tokens::rules();
     rules.keys = KeyOrigin::Local(vec![LocalKey {
-        pem: tokens::p256().public_pem().into_bytes(),
+        material: crate::config::LocalMaterial::Pem(tokens::p256().public_pem().into_bytes()),
         algorithm: Algorithm::Es256,
         kid: None,
     }]);
