@@ -247,7 +247,7 @@ pub(super) fn hide_secrets(node: &mut Node, parent: &str, faults: &mut Faults<'_
         }
         Value::Mapping(entries) => {
             for entry in entries {
-                if secret_name(parent, &entry.key) {
+                if secret_name(parent, &entry.key) || holds_secrets(entry) {
                     hide_all(&mut entry.value, faults);
                 } else {
                     hide_secrets(&mut entry.value, &entry.key, faults);
@@ -272,9 +272,23 @@ fn hide_all(node: &mut Node, faults: &mut Faults<'_>) {
     }
 }
 
-/// The keys that hold secrets. A misspelt one holds a secret as well.
-pub(super) const SECRET_KEYS: [&str; 5] =
-    ["shared_secret", "token", "secret", "client_secret", "pem"];
+/// The keys that hold secrets, or what a secret is easily mistaken for. A misspelt one holds a secret
+/// as well.
+pub(super) const SECRET_KEYS: [&str; 6] = [
+    "shared_secret",
+    "token",
+    "secret",
+    "client_secret",
+    "pem",
+    "hash",
+];
+
+/// Whether the values of a mapping are keys, or their hashes: `keys` by their ids.
+fn holds_secrets(entry: &Entry) -> bool {
+    let lower = entry.key.to_lowercase();
+    matches!(entry.value.value, Value::Mapping(_))
+        && (near(&lower, "keys") || lower.ends_with("keys"))
+}
 
 fn secret_name(parent: &str, key: &str) -> bool {
     if parent == "limits" {
@@ -287,9 +301,13 @@ fn secret_name(parent: &str, key: &str) -> bool {
             .any(|word| lower.contains(word))
 }
 
-/// Within two slips; a short name has too many neighbours.
+/// Within a few slips; a short name has too many neighbours.
 fn near(key: &str, name: &str) -> bool {
-    let slips = if name.len() > 3 { 2 } else { 0 };
+    let slips = match name.len() {
+        0..=3 => 0,
+        4 => 1,
+        _ => 2,
+    };
     suggest::distance(key, name) <= slips
 }
 
