@@ -151,13 +151,7 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
     }
     if let Some(node) = map.optional("xfcc_peers") {
         listen.xfcc_peers = read_peers(node, faults);
-        if let Some(net) = listen.broad_xfcc_peer() {
-            let message = format!(
-                "whoever calls from {} may claim any client certificate",
-                shown(node, &net.to_string())
-            );
-            faults.warning(&node.place, message, "name the proxies that set the header");
-        }
+        warn_of_broad_peers(node, &listen, faults);
     }
     listen.shared_secret = map
         .optional("shared_secret")
@@ -179,6 +173,16 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
     }
     map.finish(faults);
     listen
+}
+
+fn warn_of_broad_peers(node: &Node, listen: &Listen, faults: &mut Faults<'_>) {
+    if let Some(net) = listen.broad_xfcc_peer() {
+        let message = format!(
+            "whoever calls from {} may claim any client certificate",
+            shown(node, &net.to_string())
+        );
+        faults.warning(&node.place, message, "name the proxies that set the header");
+    }
 }
 
 impl Listen {

@@ -247,12 +247,29 @@ pub(super) fn hide_secrets(node: &mut Node, parent: &str, faults: &mut Faults<'_
         }
         Value::Mapping(entries) => {
             for entry in entries {
-                if secret_name(parent, &entry.key) || holds_secrets(entry) {
+                if secret_name(parent, &entry.key) {
                     hide_all(&mut entry.value, faults);
+                } else if names_keys(&entry.key) {
+                    hide_keys(&mut entry.value, &entry.key, faults);
                 } else {
                     hide_secrets(&mut entry.value, &entry.key, faults);
                 }
             }
+        }
+    }
+}
+
+/// Hides what stands under `keys` by itself: what is no mapping with keys of its own may be a secret, or
+/// a mapping from ids to secrets.
+fn hide_keys(node: &mut Node, key: &str, faults: &mut Faults<'_>) {
+    let Value::Sequence(items) = &mut node.value else {
+        hide_all(node, faults);
+        return;
+    };
+    for item in items {
+        match &item.value {
+            Value::Mapping(_) => hide_secrets(item, key, faults),
+            Value::Scalar { .. } | Value::Sequence(_) | Value::Invalid => hide_all(item, faults),
         }
     }
 }
@@ -283,13 +300,6 @@ pub(super) const SECRET_KEYS: [&str; 6] = [
     "hash",
 ];
 
-/// Whether the values of a mapping are keys, or their hashes: `keys` by their ids.
-fn holds_secrets(entry: &Entry) -> bool {
-    let lower = entry.key.to_lowercase();
-    matches!(entry.value.value, Value::Mapping(_))
-        && (near(&lower, "keys") || lower.ends_with("keys"))
-}
-
 fn secret_name(parent: &str, key: &str) -> bool {
     if parent == "limits" {
         return false; // `limits.token` is a size
@@ -299,6 +309,11 @@ fn secret_name(parent: &str, key: &str) -> bool {
         || ["secret", "password", "passwd", "credential", "private"]
             .iter()
             .any(|word| lower.contains(word))
+}
+
+fn names_keys(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    near(&lower, "keys") || lower.ends_with("keys")
 }
 
 /// Within a few slips; a short name has too many neighbours.
