@@ -129,6 +129,14 @@ fn refuse_mismatch(node: &Node, algorithm: Algorithm, faults: &mut Faults<'_>) {
 /// A secret at least as long as the hash (RFC 7518, section 3.2).
 fn read_secret(node: &Node, algorithm: Algorithm, faults: &mut Faults<'_>) -> Option<SecretString> {
     let text = scalar::text(node, faults)?;
+    if text.contains("-----BEGIN ") {
+        faults.error_help(
+            &node.place,
+            "a key in PEM form where a secret is wanted",
+            "a public key is known to everybody: give it as `file` or `pem`",
+        );
+        return None;
+    }
     let least = match algorithm {
         Algorithm::Hs256 => 32,
         Algorithm::Hs384 => 48,

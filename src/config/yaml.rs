@@ -306,9 +306,17 @@ fn secret_name(parent: &str, key: &str) -> bool {
     }
     let lower = key.to_lowercase();
     SECRET_KEYS.iter().any(|name| near(&lower, name))
-        || ["secret", "password", "passwd", "credential", "private"]
-            .iter()
-            .any(|word| lower.contains(word))
+        || matches!(lower.as_str(), "key" | "value" | "apikey" | "api_key")
+        || [
+            "secret",
+            "password",
+            "passwd",
+            "credential",
+            "private",
+            "bearer",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 fn names_keys(key: &str) -> bool {

@@ -187,6 +187,14 @@ const LOCAL_KEYS: Cases = &[
         "`HS256` is symmetric: who can verify",
     ),
     (
+        "[{secret: \"-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA\\n\", algorithm: HS256}]",
+        "a key in PEM form where a secret is wanted",
+    ),
+    (
+        "[{secret: '${file:p256.pem}', algorithm: HS256}]",
+        "a key in PEM form where a secret is wanted",
+    ),
+    (
         "[{secret: 0123456789-0123456789-0123456789, algorithm: RS256}]",
         "`RS256` is not for a secret (one of: HS256, HS384, HS512)",
     ),
