@@ -2,16 +2,21 @@
 //!
 //! A header becomes a [`credential`]; a bearer token passes the [`gate`], which leaves it one
 //! reading; the [`verifier`] checks it against the [`key_set`] of its issuer and maps its claims to
-//! a [`Principal`]; the [`cache`] remembers the result. Nothing here fetches, waits or reads a
-//! clock.
+//! a [`Principal`]. A token that only its issuer can read is judged by his answer
+//! ([`introspection`]). The [`cache`] remembers the result, and a [`step::Step`] says how far a
+//! token came. Nothing here fetches, waits or reads a clock.
 
 pub mod binding;
 pub mod cache;
+mod claims;
 pub mod credential;
 pub mod crypto;
 pub mod gate;
+pub mod introspection;
 pub mod key_set;
+mod kind;
 mod mapping;
+pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token_fault;

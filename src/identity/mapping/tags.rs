@@ -22,7 +22,8 @@ type Tags = BTreeMap<String, BTreeSet<String>>;
 /// Reads all claims but those that `used` leads to. A scalar is a set of one; an array of scalars a
 /// set; an object its members, the names joined with dots. What has no such form (`null`, arrays
 /// of arrays or of objects, deeper objects) has no tag, and neither has a member whose name starts
-/// with `__`, which Cedar's JSON form gives a meaning to.
+/// with `__`, which Cedar's JSON form gives a meaning to. Of a chain of actors only the outermost is
+/// told: the others are history (RFC 8693, section 4.1).
 ///
 /// # Errors
 ///
@@ -47,7 +48,7 @@ fn flatten<'a>(
             continue;
         }
         steps.push(name);
-        if !used.contains(steps) {
+        if !used.contains(steps) && !is_history(steps) {
             if let StrictValue::Object(_) = value {
                 flatten(value, steps, used, tags)?;
             } else if let Some(values) = values(value)? {
@@ -62,6 +63,12 @@ fn flatten<'a>(
         steps.pop();
     }
     Ok(())
+}
+
+/// Whether the flat name is one of an actor before the last, however it is spelled.
+fn is_history(steps: &[&str]) -> bool {
+    let mut parts = steps.iter().flat_map(|step| step.split('.'));
+    parts.next() == Some("act") && parts.next() == Some("act")
 }
 
 fn values(value: &StrictValue) -> Result<Option<BTreeSet<String>>, TokenFault> {
@@ -139,6 +146,17 @@ mod tests {
         let text = r#"{"a":1,"b":{"c":2,"d":3},"b.c":4}"#;
         let used = [vec!["a"], vec!["b", "c"]];
         assert_eq!(tags(text, &used).unwrap(), ["b.c=4", "b.d=3"]);
+    }
+
+    #[test]
+    fn only_the_last_actor_is_told() {
+        let text = r#"{"act":{"sub":"b","iss":"i","client_id":"c",
+            "act":{"sub":"evil","act":{"sub":"older"}}},
+            "act.act":"x","act.act.sub":"y","x":{"act":{"act":"z"}}}"#;
+        assert_eq!(
+            tags(text, &[]).unwrap(),
+            ["act.client_id=c", "act.iss=i", "act.sub=b", "x.act.act=z"]
+        );
     }
 
     #[test]
