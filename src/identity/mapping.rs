@@ -20,11 +20,8 @@ use crate::json::StrictValue;
 /// Most roles, groups and scopes, of each, after the issuer's allow-list has been applied.
 const MAX_NAMES: usize = 256;
 
-/// Claims with a meaning of their own, never tags: RFC 7519, section 4.1; RFC 7800; and who *may*
-/// act (RFC 8693, section 4.4), which is for the issuer and says nothing of who does.
-const REGISTERED: [&str; 9] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "may_act",
-];
+/// Claims with a meaning of their own (RFC 7519, section 4.1; RFC 7800), never tags.
+const REGISTERED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
 
 /// Builds the principal that `claims` describe, as the issuer's rules say. A claim that the rules
 /// name and that has the wrong type is a refusal, never an absence: a policy that forbids something

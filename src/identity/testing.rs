@@ -118,7 +118,16 @@ impl Signer {
                 let hash = match algorithm {
                     Algorithm::Hs384 => hmac::HMAC_SHA384,
                     Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    _ => hmac::HMAC_SHA256,
+                    Algorithm::Rs256
+                    | Algorithm::Rs384
+                    | Algorithm::Rs512
+                    | Algorithm::Ps256
+                    | Algorithm::Ps384
+                    | Algorithm::Ps512
+                    | Algorithm::Es256
+                    | Algorithm::Es384
+                    | Algorithm::EdDsa
+                    | Algorithm::Hs256 => hmac::HMAC_SHA256,
                 };
                 let key = hmac::Key::new(hash, secret);
                 hmac::sign(&key, message).as_ref().to_vec()

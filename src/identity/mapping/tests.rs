@@ -1,5 +1,7 @@
 //! Who a claims set says is calling.
 
+mod hostile;
+
 use serde_json::Value;
 use serde_json::json;
 
