@@ -87,7 +87,7 @@ impl<F: Send + Sync + 'static> TokenCache<F> {
     }
 
     /// The token under `key`, if `is_current` still holds of it: usually
-    /// [`VerifiedToken::key_is_current`] on the present keys of its authenticator. An entry of
+    /// [`VerifiedToken::is_current`] on the present keys of its authenticator. An entry of
     /// which it does not hold is removed. Window and audience are the caller's to check, with
     /// [`VerifiedToken::admits`].
     pub fn get(

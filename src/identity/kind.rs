@@ -57,26 +57,20 @@ pub(super) fn refuse_claims(claims: &StrictValue) -> Result<(), TokenFault> {
 /// Refuses what a product says of its other tokens: Cognito marks every token with its use, and
 /// Keycloak every token with its type, which for an access token is the scheme it is sent with.
 pub(super) fn refuse_for(preset: Option<Preset>, claims: &StrictValue) -> Result<(), TokenFault> {
-    let is = |name: &str, kinds: &[&str]| {
-        let kind = claims.get(name).and_then(StrictValue::as_text);
-        kind.is_some_and(|kind| is_one_of(kind, kinds))
-    };
+    let text = |name: &str| claims.get(name).and_then(StrictValue::as_text);
     match preset {
-        Some(Preset::Cognito) if claims.get("token_use") != Some(&access()) => {
+        Some(Preset::Cognito) if text("token_use") != Some("access") => {
             Err(TokenFault::NotAnAccessToken("token_use"))
         }
         Some(Preset::Keycloak)
-            if claims.get("typ").is_some() && !is("typ", &["bearer", "dpop"]) =>
+            if claims.get("typ").is_some()
+                && !text("typ").is_some_and(|typ| is_one_of(typ, &["bearer", "dpop"])) =>
         {
             Err(TokenFault::NotAnAccessToken("typ"))
         }
         Some(Preset::Cognito | Preset::Keycloak | Preset::Auth0 | Preset::Entra | Preset::Okta)
         | None => Ok(()),
     }
-}
-
-fn access() -> StrictValue {
-    StrictValue::Text("access".to_owned())
 }
 
 fn is_one_of(kind: &str, others: &[&str]) -> bool {
