@@ -129,6 +129,9 @@ impl Authorizer {
             .map_or_else(|denial| denial.reason().as_str(), |_| "ok");
         self.parts.metrics.verify(name, outcome);
         let verified = verified?;
+        if !verified.binding.is_empty() {
+            return Err(refused(TokenFault::BoundToken.public()));
+        }
         verified
             .admits(&rules.tokens, &resource.audiences, now_s)
             .map_err(|fault| refused(fault.public()))?;
