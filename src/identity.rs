@@ -2,16 +2,26 @@
 //!
 //! A header becomes a [`credential`]; a bearer token passes the [`gate`], which leaves it one
 //! reading; the [`verifier`] checks it against the [`key_set`] of its issuer and maps its claims to
-//! a [`Principal`]; the [`cache`] remembers the result. Nothing here fetches, waits or reads a
-//! clock.
+//! a [`Principal`]; the [`cache`] remembers the result. A caller without a token may be known by an
+//! [`api_key`], a [`static_token`] or a [`spiffe`] ID. That a token is in the right hands is shown by
+//! a [`dpop`] proof, which the [`replay`] guard admits once, or by a [`certificate`]. Nothing here
+//! fetches, waits or reads a clock.
 
+pub mod api_key;
 pub mod binding;
 pub mod cache;
+pub mod certificate;
 pub mod credential;
 pub mod crypto;
+pub mod digest;
+pub mod dpop;
 pub mod gate;
 pub mod key_set;
 mod mapping;
+pub mod nonce;
+pub mod replay;
+pub mod spiffe;
+pub mod static_token;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token_fault;

@@ -146,15 +146,15 @@ pub fn canonical_type(typ: &str) -> String {
         .map_or_else(|| lower.clone(), str::to_owned)
 }
 
-struct Compact<'a> {
-    signing_input: &'a str,
-    header: &'a str,
-    claims: &'a str,
-    signature: &'a str,
+pub(super) struct Compact<'a> {
+    pub(super) signing_input: &'a str,
+    pub(super) header: &'a str,
+    pub(super) claims: &'a str,
+    pub(super) signature: &'a str,
 }
 
 /// Looks for at most five parts, so that a token of dots alone costs no more than any other.
-fn split(token: &str) -> Result<Compact<'_>, TokenFault> {
+pub(super) fn split(token: &str) -> Result<Compact<'_>, TokenFault> {
     let mut parts = token.splitn(6, '.');
     let found = (parts.next(), parts.next(), parts.next());
     let rest = (parts.next(), parts.next(), parts.next());
@@ -180,7 +180,7 @@ fn is_base64url(byte: u8) -> bool {
 }
 
 /// The engine refuses padding, other alphabets, white space and non-zero trailing bits.
-fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
+pub(super) fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
     if text.is_empty() {
         return Err(TokenFault::Encoding(part));
     }
@@ -189,7 +189,7 @@ fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
         .map_err(|_| TokenFault::Encoding(part))
 }
 
-fn object(text: &str, part: Part) -> Result<StrictValue, TokenFault> {
+pub(super) fn object(text: &str, part: Part) -> Result<StrictValue, TokenFault> {
     let bytes = decode(text, part)?;
     let value = json::parse(&bytes, MAX_DEPTH).map_err(|fault| TokenFault::Json(part, fault))?;
     if value.as_object().is_none() {

@@ -1,6 +1,6 @@
 //! The public keys of one issuer, each pinned to the algorithms that it may be used with.
 
-mod jwk;
+pub(super) mod jwk;
 mod local;
 mod material;
 
