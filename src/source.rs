@@ -1,10 +1,12 @@
 //! The seams to the outside: what the shell must be told, as traits; their real forms below.
 
+mod budget;
 pub mod clock;
 pub mod discovery;
 pub mod fetch;
 pub mod jwks;
 pub mod policy_files;
+mod quiet;
 #[cfg(test)]
 mod testing;
 

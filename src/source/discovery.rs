@@ -10,26 +10,29 @@ use crate::source::fetch::Fetcher;
 const MAX_DEPTH: usize = 16;
 
 /// Reads `jwks_uri` from the issuer's metadata. The `OpenID` Connect place is asked first; where it
-/// answers with another status than 200 or with something else than JSON, the place of RFC 8414 is.
+/// answers with another status than 200 or with something else than JSON, the place of RFC 8414 is,
+/// and then the one that puts the `OpenID` Connect segment where RFC 8414 puts its own.
 ///
 /// # Errors
 ///
 /// [`FetchFault`]; a document that names another issuer, byte for byte, is refused (RFC 8414,
-/// section 3.3).
+/// section 3.3). Of several places without a document, the fault is that of the last.
 pub async fn find_jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchFault> {
-    let [openid, oauth] = places(issuer)?;
-    let document = match fetcher.get(&openid).await {
-        Err(FetchFault::Status(_) | FetchFault::ContentType) => fetcher.get(&oauth).await?,
-        other => other?,
-    };
-    let uri = read(&document.body, issuer)?;
+    let mut found = Err(FetchFault::Url(issuer.to_owned()));
+    for place in places(issuer)? {
+        found = fetcher.get(&place).await;
+        if !matches!(found, Err(FetchFault::Status(_) | FetchFault::ContentType)) {
+            break;
+        }
+    }
+    let uri = read(&found?.body, issuer)?;
     fetcher.check(&uri)?;
     Ok(uri)
 }
 
-/// `<issuer>/.well-known/openid-configuration`, and RFC 8414, section 3.1, which puts its segment
-/// between host and path.
-fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
+/// `<issuer>/.well-known/openid-configuration`; RFC 8414, section 3.1, which puts its segment between
+/// host and path; and the first segment put there. Without a path the last is the first.
+fn places(issuer: &str) -> Result<Vec<Url>, FetchFault> {
     let refused = || FetchFault::Url(issuer.to_owned());
     let base = Url::parse(issuer).map_err(|_| refused())?;
     if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
@@ -41,10 +44,15 @@ fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
         url.set_path(path);
         url
     };
-    Ok([
+    let mut places = vec![
         at(&format!("{path}/.well-known/openid-configuration")),
         at(&format!("/.well-known/oauth-authorization-server{path}")),
-    ])
+        at(&format!("/.well-known/openid-configuration{path}")),
+    ];
+    if path.is_empty() {
+        places.pop();
+    }
+    Ok(places)
 }
 
 fn read(body: &[u8], issuer: &str) -> Result<Url, FetchFault> {
@@ -63,26 +71,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_places() {
-        for (issuer, openid, oauth) in [
+    fn three_places_or_two() {
+        for (issuer, expected) in [
             (
                 "https://a.example",
-                "https://a.example/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server",
+                &[
+                    "https://a.example/.well-known/openid-configuration",
+                    "https://a.example/.well-known/oauth-authorization-server",
+                ][..],
             ),
             (
                 "https://a.example/realms/x",
-                "https://a.example/realms/x/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server/realms/x",
+                &[
+                    "https://a.example/realms/x/.well-known/openid-configuration",
+                    "https://a.example/.well-known/oauth-authorization-server/realms/x",
+                    "https://a.example/.well-known/openid-configuration/realms/x",
+                ],
             ),
             (
                 "https://a.example:8443/t/",
-                "https://a.example:8443/t/.well-known/openid-configuration",
-                "https://a.example:8443/.well-known/oauth-authorization-server/t",
+                &[
+                    "https://a.example:8443/t/.well-known/openid-configuration",
+                    "https://a.example:8443/.well-known/oauth-authorization-server/t",
+                    "https://a.example:8443/.well-known/openid-configuration/t",
+                ],
             ),
         ] {
-            let found = places(issuer).unwrap().map(|url| url.to_string());
-            assert_eq!(found, [openid, oauth]);
+            let found: Vec<String> = places(issuer)
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(found, expected);
         }
         for issuer in [
             "ci",
