@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod gate;
 pub mod key_set;
 mod mapping;
+pub mod revocation;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token_fault;

@@ -8,6 +8,7 @@ pub mod introspection;
 pub mod jwks;
 pub mod policy_files;
 mod quiet;
+pub mod revocation_file;
 #[cfg(test)]
 mod testing;
 
