@@ -15,15 +15,16 @@ use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::PolicyFiles;
 use crate::policy::files::ENTITIES_FILE;
-use crate::policy::files::MAX_FILE_BYTES;
 use crate::policy::files::MAX_FILES;
 use crate::policy::files::POLICY_SUFFIX;
+use crate::policy::files::PRINCIPALS_FILE;
 use crate::policy::files::SCHEMA_FILE;
 use crate::policy::files::TOOLS_FILE;
+use crate::policy::files::max_bytes;
 
-/// Facts about principals. This version has no use for them, and compiling says so: a file that
-/// takes someone's access away must not be passed over in silence.
-const PRINCIPALS_FILE: &str = "principals.yaml";
+/// Nearly the name of the file with facts about principals. Nothing may be passed over in silence
+/// that was meant to have an effect.
+const NEARLY_PRINCIPALS: &str = "principals.yml";
 /// The subdirectory that holds tests, and therefore no policies.
 const TESTS_DIRECTORY: &str = "tests";
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
@@ -132,7 +133,7 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, name: String) {
-        match text(path) {
+        match text(path, max_bytes(&name)) {
             Ok(text) => {
                 self.bytes = self.bytes.saturating_add(text.len());
                 if self.bytes > MAX_TOTAL_BYTES {
@@ -174,15 +175,15 @@ fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// The text of a file that may be growing.
-fn text(path: &Path) -> io::Result<String> {
-    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+/// The text of a file that may be growing, up to `most` bytes.
+fn text(path: &Path, most: usize) -> io::Result<String> {
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(most.saturating_add(1))
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        let message = format!("it is larger than {MAX_FILE_BYTES} bytes");
+    if bytes.len() > most {
+        let message = format!("it is larger than {most} bytes");
         return Err(io::Error::other(message));
     }
     String::from_utf8(bytes).map_err(|error| {
@@ -195,8 +196,14 @@ fn text(path: &Path) -> io::Result<String> {
 /// for its case is handed over too, so that compiling can refuse it.
 fn has_meaning(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower.ends_with(POLICY_SUFFIX)
-        || [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE].contains(&&*lower)
+    let names = [
+        SCHEMA_FILE,
+        ENTITIES_FILE,
+        TOOLS_FILE,
+        PRINCIPALS_FILE,
+        NEARLY_PRINCIPALS,
+    ];
+    lower.ends_with(POLICY_SUFFIX) || names.contains(&&*lower)
 }
 
 #[cfg(test)]
@@ -208,6 +215,8 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
+    use crate::policy::files::MAX_FILE_BYTES;
+    use crate::policy::files::MAX_PRINCIPALS_BYTES;
 
     fn with(files: &[(&str, &str)]) -> TempDir {
         let dir = tempdir().unwrap();
@@ -243,6 +252,7 @@ mod tests {
             ("tools.json", "{}"),
             ("Tools.json", "{}"),
             ("principals.yaml", ""),
+            ("a/Principals.yml", ""),
             ("README.md", "no"),
             ("f.cedar.bak", "no"),
             (".g.cedar", "no"),
@@ -252,6 +262,7 @@ mod tests {
             names(dir.path()),
             [
                 "Tools.json",
+                "a/Principals.yml",
                 "a/c.cedar",
                 "a/tests/d.cedar",
                 "b.cedar",
@@ -259,6 +270,19 @@ mod tests {
                 "tools.json"
             ]
         );
+    }
+
+    #[test]
+    fn facts_about_principals_may_take_more_room() {
+        for (most, fits) in [
+            (MAX_PRINCIPALS_BYTES, true),
+            (MAX_PRINCIPALS_BYTES + 1, false),
+        ] {
+            let dir = with(&[("principals.yaml", &"#".repeat(most))]);
+            assert_eq!(read(dir.path()).is_ok(), fits, "{most}");
+        }
+        let dir = with(&[("a/principals.yaml", &"#".repeat(MAX_FILE_BYTES + 1))]);
+        assert_eq!(faults(dir.path()).len(), 1, "elsewhere it has no meaning");
     }
 
     #[test]
