@@ -66,10 +66,8 @@ impl Principals {
                 let (issuer, client) = principal.id.split_once('#').unwrap_or_default();
                 (self.client(issuer, client), None)
             }
-            PrincipalKind::ApiKey => (
-                self.api_keys.get(&principal.id),
-                self.client(&principal.issuer, &principal.client_id),
-            ),
+            // No OAuth client has a part in a key.
+            PrincipalKind::ApiKey => (self.api_keys.get(&principal.id), None),
         };
         [own, client]
             .into_iter()

@@ -84,9 +84,8 @@ fn principal() -> impl Strategy<Value = Arc<Principal>> {
             PrincipalKind::ApiKey => local.to_owned(),
         };
         principal.client_id = match kind {
-            PrincipalKind::User => client.to_owned(),
+            PrincipalKind::User | PrincipalKind::ApiKey => client.to_owned(),
             PrincipalKind::Client => local.to_owned(),
-            PrincipalKind::ApiKey => String::new(),
         };
         Arc::new(principal)
     })
@@ -97,7 +96,7 @@ fn concerns(section: &str, id: &str, principal: &Principal) -> bool {
     let through = format!("{}#{}", principal.issuer, principal.client_id);
     match section {
         "users" => principal.kind == PrincipalKind::User && principal.id == id,
-        "clients" => through == id,
+        "clients" => principal.kind != PrincipalKind::ApiKey && through == id,
         _ => principal.kind == PrincipalKind::ApiKey && principal.id == id,
     }
 }
