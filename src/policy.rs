@@ -2,8 +2,8 @@
 //!
 //! [`PolicySnapshot::compile`] takes the text of a policy directory and either returns something
 //! ready to use or every fault in it. A snapshot holds the policies in force, an index over them,
-//! the hierarchy of roles and groups, the tool catalogue and the configured resources; a changed
-//! file or configuration means a new one. [`PolicySnapshot::evaluate`] looks only at the policies
+//! the hierarchy of roles and groups, the tool catalogue, the facts about principals that their
+//! credentials lack, and the configured resources; a changed file or configuration means a new one. [`PolicySnapshot::evaluate`] looks only at the policies
 //! that can matter for a request, so that a thousand others cost nothing.
 //!
 //! Three rules make the answers strict. Nothing is allowed unless a permit holds. A forbid that
@@ -219,7 +219,8 @@ impl PolicySnapshot {
         }
     }
 
-    /// What there is to know of a caller, as [enriched](Self::enrich); made once per token, and kept by whoever keeps the token.
+    /// What there is to know of a caller who has been [enriched](Self::enrich); made once per token,
+    /// and kept by whoever keeps the token.
     pub fn facts(&self, identity: &Identity) -> PrincipalFacts {
         match identity {
             Identity::Anonymous => self.stranger.clone(),
