@@ -86,10 +86,14 @@ async fn answer(
         .get("traceparent")
         .and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Http, None, traceparent);
+    let asker = match peer {
+        Peer::Ip(address) => Some(address),
+        Peer::Local => None,
+    };
     let most = authorizer.config().limits.body;
     let reading = read_body(body, most, &mut share);
     let read = match tokio::time::timeout(limits::BODY_TIMEOUT, reading).await {
-        Ok(Ok(body)) => forwarded::read(head, body, authorizer.read_options()),
+        Ok(Ok(body)) => forwarded::read(head, body, asker, authorizer.read_options()),
         Ok(Err(error)) => Err(Box::new(Refused::from(error))),
         Err(_elapsed) => Err(Box::new(Refused::from(RequestError::Unreadable(
             "the body came too slowly",
