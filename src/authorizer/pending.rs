@@ -177,7 +177,7 @@ impl Pending {
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
                 let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
-                let obligations = headers::obligations(set, spoofed);
+                let obligations = headers::obligations(set, spoofed, &[]);
                 self.outcome(Answer::Allow(obligations), grant.policies)
             }
             Decision::Deny(denial) => {
