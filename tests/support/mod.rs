@@ -30,5 +30,6 @@ pub(crate) mod scene;
 pub(crate) mod sidecar;
 pub(crate) mod siege;
 pub(crate) mod stack;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod tools;
