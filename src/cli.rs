@@ -3,10 +3,15 @@
 mod check;
 mod demo;
 mod health;
+mod input;
 mod output;
 mod policies;
+mod printable;
 mod schema;
 mod serve;
+mod sign;
+mod span;
+mod token;
 mod validate;
 mod version;
 
@@ -89,6 +94,8 @@ enum Command {
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
+    #[command(subcommand)]
+    Token(token::Token),
     Version(version::Version),
     /// Print a completion script
     #[command(
@@ -125,6 +132,7 @@ pub fn main() -> Exit {
         Command::Check(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
+        Command::Token(command) => command.run(output),
         Command::Version(command) => command.run(output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

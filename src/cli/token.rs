@@ -1,0 +1,36 @@
+//! `cedargate token`
+
+mod inspect;
+mod kind;
+mod mint;
+mod new_key;
+mod reading;
+mod times;
+
+use clap::Subcommand;
+
+use crate::cli::Exit;
+use crate::cli::output::Output;
+
+/// Make and read tokens
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  cedargate token mint --new-key ci.key > ci.pem
+  cedargate token mint --key ci.key --issuer ci --audience https://mcp.example.com/mcp --subject alice --role viewer
+  pbpaste | cedargate token inspect
+
+Exit codes: 0 done; 1 failure; 2 wrong usage.")]
+pub(super) enum Token {
+    Mint(Box<mint::Mint>),
+    Inspect(inspect::Inspect),
+}
+
+impl Token {
+    pub(super) fn run(self, output: Output) -> Exit {
+        match self {
+            Self::Mint(command) => command.run(output),
+            Self::Inspect(command) => command.run(output),
+        }
+    }
+}
