@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod apikey;
 mod check;
 mod demo;
 mod health;
@@ -96,6 +97,8 @@ enum Command {
     Schema(schema::Schema),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand, name = "apikey")]
+    ApiKey(apikey::ApiKey),
     Version(version::Version),
     /// Print a completion script
     #[command(
@@ -133,6 +136,7 @@ pub fn main() -> Exit {
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),
+        Command::ApiKey(command) => command.run(output),
         Command::Version(command) => command.run(output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
