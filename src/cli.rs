@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod health;
 mod input;
+mod login;
 mod output;
 mod policies;
 mod printable;
@@ -34,6 +35,9 @@ Examples:
   cedargate serve --config FILE           run the sidecar
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
+  cedargate token inspect < token.txt     what a token says, and what is wrong with it
+  cedargate login --issuer URL --client-id ID --resource URL
+                                          an access token, by a browser
 
 Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 5 denied.
  Flags win over the environment (CEDARGATE_...), which wins over the file.";
@@ -99,6 +103,7 @@ enum Command {
     Token(token::Token),
     #[command(subcommand, name = "apikey")]
     ApiKey(apikey::ApiKey),
+    Login(Box<login::Login>),
     Version(version::Version),
     /// Print a completion script
     #[command(
@@ -137,6 +142,7 @@ pub fn main() -> Exit {
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),
         Command::ApiKey(command) => command.run(output),
+        Command::Login(command) => command.run(output),
         Command::Version(command) => command.run(output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

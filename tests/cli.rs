@@ -760,7 +760,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 10] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     (
         "serve",
         &[
@@ -820,6 +820,44 @@ const COMMANDS: [(&str, &[&str]); 10] = [
     ("schema", &["config", "cedar"]),
     ("schema config", &[]),
     ("schema cedar", &[]),
+    ("token", &["mint", "inspect"]),
+    (
+        "token mint",
+        &[
+            "--key",
+            "--secret-file",
+            "--new-key",
+            "--algorithm",
+            "--issuer",
+            "--audience",
+            "--claim",
+            "--expires-in",
+            "--not-before",
+            "--kid",
+            "--type",
+            "CEDARGATE_MINT_SECRET",
+        ],
+    ),
+    ("token inspect", &["--json", "standard input", "1 malformed"]),
+    ("apikey", &["new", "hash"]),
+    ("apikey new", &["--id", "--role", "--format", "x-api-key"]),
+    ("apikey hash", &["--key-file", "standard input"]),
+    (
+        "login",
+        &[
+            "--issuer",
+            "--client-id",
+            "--resource",
+            "--scope",
+            "--no-browser",
+            "--port",
+            "--timeout",
+            "--ca-file",
+            "--insecure-allow-http",
+            "CEDARGATE_CLIENT_SECRET",
+            "http://127.0.0.1/callback",
+        ],
+    ),
     ("version", &["--json"]),
     ("completions", &["bash", "zsh", "fish"]),
 ];

@@ -4,7 +4,7 @@ mod inspect;
 mod kind;
 mod mint;
 mod new_key;
-mod reading;
+pub(super) mod reading;
 mod times;
 
 use clap::Subcommand;

@@ -9,22 +9,31 @@ use crate::source::fetch::Fetcher;
 
 const MAX_DEPTH: usize = 16;
 
-/// Reads `jwks_uri` from the issuer's metadata. The `OpenID` Connect place is asked first; where it
-/// answers with another status than 200 or with something else than JSON, the place of RFC 8414 is.
+/// Reads `jwks_uri` from the issuer's metadata.
+///
+/// # Errors
+///
+/// [`FetchFault`], as [`find_metadata`]; `jwks_uri` must be there and be fit to be asked.
+pub async fn find_jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchFault> {
+    let uri = jwks_uri(&find_metadata(fetcher, issuer).await?)?;
+    fetcher.check(&uri)?;
+    Ok(uri)
+}
+
+/// Reads the issuer's metadata. The `OpenID` Connect place is asked first; where it answers with
+/// another status than 200 or with something else than JSON, the place of RFC 8414 is.
 ///
 /// # Errors
 ///
 /// [`FetchFault`]; a document that names another issuer, byte for byte, is refused (RFC 8414,
 /// section 3.3).
-pub async fn find_jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchFault> {
+pub async fn find_metadata(fetcher: &Fetcher, issuer: &str) -> Result<StrictValue, FetchFault> {
     let [openid, oauth] = places(issuer)?;
     let document = match fetcher.get(&openid).await {
         Err(FetchFault::Status(_) | FetchFault::ContentType) => fetcher.get(&oauth).await?,
         other => other?,
     };
-    let uri = read(&document.body, issuer)?;
-    fetcher.check(&uri)?;
-    Ok(uri)
+    read(&document.body, issuer)
 }
 
 /// `<issuer>/.well-known/openid-configuration`, and RFC 8414, section 3.1, which puts its segment
@@ -47,15 +56,22 @@ fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
     ])
 }
 
-fn read(body: &[u8], issuer: &str) -> Result<Url, FetchFault> {
-    let refused = |why: &str| FetchFault::Discovery(why.to_owned());
+fn read(body: &[u8], issuer: &str) -> Result<StrictValue, FetchFault> {
     let document = json::parse(body, MAX_DEPTH).map_err(|fault| refused(&fault.to_string()))?;
-    let text = |name| document.get(name).and_then(StrictValue::as_text);
-    if text("issuer") != Some(issuer) {
+    if document.get("issuer").and_then(StrictValue::as_text) != Some(issuer) {
         return Err(refused("it names another issuer"));
     }
-    let uri = text("jwks_uri").ok_or_else(|| refused("it has no `jwks_uri`"))?;
+    Ok(document)
+}
+
+fn jwks_uri(document: &StrictValue) -> Result<Url, FetchFault> {
+    let uri = document.get("jwks_uri").and_then(StrictValue::as_text);
+    let uri = uri.ok_or_else(|| refused("it has no `jwks_uri`"))?;
     Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
+}
+
+fn refused(why: &str) -> FetchFault {
+    FetchFault::Discovery(why.to_owned())
 }
 
 #[cfg(test)]
@@ -97,7 +113,10 @@ mod tests {
 
     #[test]
     fn the_document_is_of_this_issuer() {
-        let judge = |body: &str| read(body.as_bytes(), "https://a").map(|url| url.to_string());
+        let judge = |body: &str| {
+            let document = read(body.as_bytes(), "https://a")?;
+            jwks_uri(&document).map(|url| url.to_string())
+        };
         assert_eq!(
             judge(r#"{"issuer":"https://a","jwks_uri":"https://b/k"}"#).unwrap(),
             "https://b/k"

@@ -24,7 +24,7 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
 
 /// What a text turned out to be.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub(in crate::cli) enum Reading {
     /// Nothing that can be looked into.
     Opaque,
     /// A JSON document, such as the answer of a token endpoint.
@@ -38,24 +38,24 @@ pub(super) enum Reading {
 
 /// The parts of a JWS (RFC 7515) or JWE (RFC 7516) in compact form.
 #[derive(Debug)]
-pub(super) struct Jose {
+pub(in crate::cli) struct Jose {
     /// Five parts: the claims are encrypted.
-    pub(super) encrypted: bool,
+    pub(in crate::cli) encrypted: bool,
     /// The header.
-    pub(super) header: Section,
+    pub(in crate::cli) header: Section,
     /// The claims; of a JWE, absent.
-    pub(super) claims: Section,
+    pub(in crate::cli) claims: Section,
     /// How long the signature is, in characters; absent when the part is not there.
-    pub(super) signature: Option<usize>,
+    pub(in crate::cli) signature: Option<usize>,
     /// What is wrong with each part, in words.
-    pub(super) faults: Vec<String>,
+    pub(in crate::cli) faults: Vec<String>,
     /// Why `serve` refuses the token before its signature is looked at.
-    pub(super) refused: Option<String>,
+    pub(in crate::cli) refused: Option<String>,
 }
 
 /// One part.
 #[derive(Debug)]
-pub(super) enum Section {
+pub(in crate::cli) enum Section {
     /// Not there, or not to be decoded.
     Absent,
     /// Bytes that are no sound JSON object.
@@ -66,7 +66,7 @@ pub(super) enum Section {
 
 impl Section {
     /// A member of the object.
-    pub(super) fn get(&self, name: &str) -> Option<&StrictValue> {
+    pub(in crate::cli) fn get(&self, name: &str) -> Option<&StrictValue> {
         match self {
             Self::Object(value) => value.get(name),
             Self::Absent | Self::Text(_) => None,
@@ -74,13 +74,13 @@ impl Section {
     }
 
     /// A member that is a string.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(in crate::cli) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(StrictValue::as_text)
     }
 }
 
 /// Reads a token. A scheme or a header name in front of it is passed over.
-pub(super) fn read(text: &str) -> Reading {
+pub(in crate::cli) fn read(text: &str) -> Reading {
     let token = bare(text);
     if token.starts_with('{') {
         let document = json::parse(token.as_bytes(), DEEPEST);
@@ -309,7 +309,7 @@ mod tests {
             );
             assert!(jose.refused.is_some(), "{text}");
         }
-        let shortened = parts(&format!("{header}.{}", cut));
+        let shortened = parts(&format!("{header}.{cut}"));
         assert!(
             matches!(&shortened.claims, Section::Text(text) if text.starts_with(r#"{"iss":"i""#))
         );
