@@ -838,7 +838,10 @@ const COMMANDS: [(&str, &[&str]); 17] = [
             "CEDARGATE_MINT_SECRET",
         ],
     ),
-    ("token inspect", &["--json", "standard input", "1 malformed"]),
+    (
+        "token inspect",
+        &["--json", "standard input", "1 malformed"],
+    ),
     ("apikey", &["new", "hash"]),
     ("apikey new", &["--id", "--role", "--format", "x-api-key"]),
     ("apikey hash", &["--key-file", "standard input"]),

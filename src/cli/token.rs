@@ -1,5 +1,6 @@
 //! `cedargate token`
 
+mod content;
 mod inspect;
 mod kind;
 mod mint;
@@ -17,7 +18,7 @@ use crate::cli::output::Output;
 #[command(after_help = "\
 Examples:
   cedargate token mint --new-key ci.key > ci.pem
-  cedargate token mint --key ci.key --issuer ci --audience https://mcp.example.com/mcp --subject alice --role viewer
+  cedargate token mint --key ci.key --issuer test --audience https://mcp.example.com/mcp --subject alice --role viewer
   pbpaste | cedargate token inspect
 
 Exit codes: 0 done; 1 failure; 2 wrong usage.")]

@@ -42,7 +42,7 @@ const UNVERIFIED: &str = "nothing was verified: anybody can write a token that s
 #[command(after_help = "\
 Examples:
   cedargate token inspect < token.txt
-  cedargate token mint --key ci.key --issuer ci | cedargate token inspect
+  cedargate token mint --key ci.key --issuer test | cedargate token inspect
   cedargate token inspect --json < token.txt | jq .claims.sub
 
 Exit codes: 0 shown, whatever it says; 1 malformed, or it could not be read; 2 wrong usage.")]
