@@ -9,12 +9,16 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
@@ -456,4 +460,37 @@ fn a_confidential_client_sends_its_secret_in_the_header_only() {
         "{form}"
     );
     assert!(!form.contains("s3cr3t") && !err.contains("s3cr3t"));
+}
+
+#[test]
+fn a_browser_is_opened_for_whoever_sits_at_a_terminal() {
+    let liar = Liar::start(&json!({}), |_| {});
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let browser = folder.path().join("xdg-open");
+    std::fs::write(&browser, "#!/bin/sh\nprintf '%s' \"$*\" > \"$OPENED\"\n").expect("a script");
+    let executable = PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&browser, executable).expect("it can be run");
+    let path = std::env::join_paths([folder.path(), Path::new("/usr/bin"), Path::new("/bin")]);
+    let path = path.expect("a path");
+    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    for (more, opens) in [(&[][..], true), (&["--no-browser"], false)] {
+        let opened = folder.path().join(format!("opened-{opens}"));
+        let mut python = Command::new("python3");
+        python
+            .args(["-c", spawn, PROGRAM, "login", "--client-id", "app"])
+            .args(["--insecure-allow-http", "--timeout", "2s", "--issuer"])
+            .arg(&liar.issuer)
+            .args(more)
+            .env("PATH", &path)
+            .env("OPENED", &opened);
+        let ended = python.stdin(Stdio::null()).output().expect("it runs");
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(opened.exists(), opens);
+        if opens {
+            let url = File::open(opened).and_then(std::io::read_to_string);
+            let url = Url::parse(&url.expect("the URL")).expect("one URL and nothing else");
+            assert_eq!(url.path(), "/auth");
+            assert!(String::from_utf8_lossy(&ended.stdout).contains(url.as_str()));
+        }
+    }
 }
