@@ -19,6 +19,8 @@
 pub(crate) mod ask;
 pub(crate) mod authorization_server;
 pub(crate) mod authorizer;
+pub(crate) mod certificates;
+pub(crate) mod dpop;
 pub(crate) mod envoy;
 pub(crate) mod fake_issuer;
 pub(crate) mod h2;
