@@ -16,6 +16,8 @@ use support::dpop::DpopKey;
 use support::http::Request;
 use support::mcp;
 use support::mcp::McpServer;
+use support::nanoidp;
+use support::nanoidp::NanoIdp;
 use support::port;
 use support::process::Process;
 
@@ -144,6 +146,34 @@ fn tokens_are_bound_to_keys_and_to_certificates() {
     assert_eq!(claims["cnf"], json!({"x5t#S256": hash}));
     let without = server.request_token("svc-bound", &fields);
     assert_eq!(without.json()["error"], "invalid_grant");
+}
+
+#[test]
+fn the_second_provider_issues_tokens_of_its_own_shape() {
+    let provider = NanoIdp::start(RESOURCE);
+    let tokens = provider.user_tokens("alice", &[("scope", "openid weather:read")]);
+    let access = nanoidp::token(&tokens, "access_token");
+    let (header, claims) = (jwt_part(&access, 0), jwt_part(&access, 1));
+    assert_eq!(
+        (&header["typ"], &header["alg"]),
+        (&json!("JWT"), &json!("RS256"))
+    );
+    assert_eq!(claims["iss"], provider.issuer());
+    assert_eq!(
+        (&claims["sub"], &claims["aud"]),
+        (&json!("alice"), &json!(RESOURCE))
+    );
+    assert_eq!(claims["token_use"], "access");
+    assert_eq!(claims["roles"], json!(["admin"]));
+    let refresh = jwt_part(&nanoidp::token(&tokens, "refresh_token"), 1);
+    assert_eq!(
+        (&refresh["token_use"], &refresh["aud"]),
+        (&json!("refresh"), &json!(RESOURCE))
+    );
+    provider.rotate();
+    let next = nanoidp::token(&provider.client_tokens(&[]), "access_token");
+    assert_ne!(jwt_part(&next, 0)["kid"], header["kid"]);
+    assert_eq!(jwt_part(&next, 1)["sub"], "svc");
 }
 
 #[test]

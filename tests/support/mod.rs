@@ -26,6 +26,7 @@ pub(crate) mod fake_issuer;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod mcp;
+pub(crate) mod nanoidp;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod scene;
