@@ -8,10 +8,12 @@ pub mod id;
 pub mod outcome;
 pub mod snapshot;
 
+mod authenticators;
 mod caller;
 mod known;
 mod origin;
 mod pending;
+mod possession;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +21,13 @@ use std::time::Duration;
 use arc_swap::Guard;
 use bytes::Bytes;
 
+use crate::authorizer::authenticators::Authenticators;
+pub use crate::authorizer::authenticators::Sources;
 use crate::authorizer::guarded::Guarded;
 use crate::authorizer::known::Known;
 use crate::authorizer::outcome::Outcome;
 use crate::authorizer::pending::Pending;
+use crate::authorizer::possession::Possession;
 use crate::authorizer::snapshot::Snapshot;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
@@ -46,7 +51,6 @@ use crate::request::message::MessageFault;
 use crate::request::resource;
 use crate::request::resource::ResourceFault;
 use crate::source::Clock;
-use crate::source::KeySource;
 use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::Transport;
@@ -64,9 +68,10 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// Keys and policies, as they are published.
     pub snapshot: Arc<SnapshotCell>,
-    /// For each authenticator, in the configuration's order, where its keys come from; absent when
-    /// they never change.
-    pub key_sources: Vec<Option<Arc<dyn KeySource>>>,
+    /// Where authenticators get what is not in the configuration.
+    pub sources: Sources,
+    /// Makes the nonces of `DPoP`; random, and new at every start.
+    pub nonce_key: [u8; 32],
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The metrics.
@@ -79,7 +84,11 @@ pub struct Parts {
 pub struct Authorizer {
     parts: Parts,
     documents: Vec<MetadataDocument>,
+    /// For each resource, the headers that it takes keys from.
+    key_headers: Vec<Vec<String>>,
+    authenticators: Authenticators,
     tokens: TokenCache<Known>,
+    possession: Possession,
     read_options: ReadOptions,
 }
 
@@ -111,7 +120,14 @@ impl Authorizer {
         let read_options = ReadOptions::of(config);
         Ok(Self {
             documents,
+            key_headers: config
+                .resources
+                .iter()
+                .map(|resource| config.key_headers_of(resource))
+                .collect(),
+            authenticators: Authenticators::new(config, &parts.sources, &parts.snapshot),
             tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES),
+            possession: Possession::new(parts.nonce_key),
             read_options,
             parts,
         })
@@ -239,16 +255,16 @@ impl Authorizer {
         };
         let snapshot = self.load();
         let known = caller.known(&snapshot.policies, &self.parts.config.identity_headers);
-        pending.identified(caller.identity.clone(), Arc::clone(&known), &snapshot);
+        pending.identified(Arc::clone(&known), &snapshot);
         let request = match Self::understand(pending, incoming, resource) {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
         let tell = self.parts.config.explain_to_anonymous
-            || matches!(caller.identity, Identity::Verified(_));
+            || matches!(known.identity, Identity::Verified(_));
         let decision = decide(
             &request,
-            &caller.identity,
+            &known.identity,
             &known.facts,
             &snapshot.policies,
             tell,

@@ -1,12 +1,19 @@
 //! The command line: one file a subcommand.
 
+mod apikey;
 mod check;
 mod demo;
 mod health;
+mod input;
+mod login;
 mod output;
 mod policies;
+mod printable;
 mod schema;
 mod serve;
+mod sign;
+mod span;
+mod token;
 mod validate;
 mod version;
 
@@ -28,6 +35,9 @@ Examples:
   cedargate serve --config FILE           run the sidecar
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
+  cedargate token inspect < token.txt     what a token says, and what is wrong with it
+  cedargate login --issuer URL --client-id ID --resource URL
+                                          an access token, by a browser
 
 Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 5 denied.
  Flags win over the environment (CEDARGATE_...), which wins over the file.";
@@ -89,6 +99,11 @@ enum Command {
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
+    #[command(subcommand)]
+    Token(token::Token),
+    #[command(subcommand, name = "apikey")]
+    ApiKey(apikey::ApiKey),
+    Login(Box<login::Login>),
     Version(version::Version),
     /// Print a completion script
     #[command(
@@ -125,6 +140,9 @@ pub fn main() -> Exit {
         Command::Check(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
+        Command::Token(command) => command.run(output),
+        Command::ApiKey(command) => command.run(output),
+        Command::Login(command) => command.run(output),
         Command::Version(command) => command.run(output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

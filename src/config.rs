@@ -4,6 +4,7 @@
 //! becomes a tree in which everything knows its place, variables are expanded in its values, flags
 //! are put over it, and each section is read key by key.
 
+mod algorithms;
 mod api_key;
 mod authenticator;
 mod claims;
@@ -13,6 +14,7 @@ mod dev_tokens;
 mod emit;
 mod expand;
 mod files;
+mod grants;
 mod identity_headers;
 mod introspection;
 mod jwt;
@@ -23,6 +25,7 @@ mod overrides;
 mod reach;
 mod reader;
 mod redact;
+mod remote;
 mod resource;
 mod scalar;
 mod schema;
@@ -30,6 +33,7 @@ mod settings;
 mod static_token;
 mod suggest;
 mod token_rules;
+mod written_secret;
 mod yaml;
 
 use std::path::Path;
@@ -60,6 +64,7 @@ pub use crate::config::dev_tokens::DevTokens;
 pub use crate::config::expand::Environment;
 use crate::config::expand::Inputs;
 pub use crate::config::expand::ProcessEnvironment;
+pub use crate::config::grants::Grants;
 pub use crate::config::identity_headers::IdentityField;
 pub use crate::config::identity_headers::IdentityHeaders;
 pub use crate::config::introspection::IntrospectionRules;
@@ -83,7 +88,6 @@ pub use crate::config::settings::Limits;
 pub use crate::config::settings::Log;
 pub use crate::config::settings::LogFormat;
 pub use crate::config::settings::Policies;
-pub use crate::config::static_token::Grants;
 pub use crate::config::static_token::StaticTokenRules;
 pub use crate::config::token_rules::DpopRules;
 pub use crate::config::token_rules::Preset;
@@ -125,6 +129,37 @@ pub struct Config {
     pub revocations: Option<PathBuf>,
     /// Development tokens; their authenticator is the last of `authenticators`.
     pub dev_tokens: Option<DevTokens>,
+}
+
+impl Config {
+    /// The headers that carry API keys, lower case, each once.
+    pub fn key_headers(&self) -> Vec<String> {
+        let mut headers: Vec<String> = Vec::new();
+        for authenticator in &self.authenticators {
+            if let AuthenticatorKind::ApiKey(rules) = &authenticator.kind
+                && !headers.contains(&rules.header)
+            {
+                headers.push(rules.header.clone());
+            }
+        }
+        headers
+    }
+
+    /// The same for one resource.
+    pub fn key_headers_of(&self, resource: &Resource) -> Vec<String> {
+        let accepted = resource.authenticators.iter();
+        let accepted = accepted.filter_map(|index| self.authenticators.get(*index));
+        accepted
+            .filter_map(|one| match &one.kind {
+                AuthenticatorKind::ApiKey(rules) => Some(rules.header.clone()),
+                AuthenticatorKind::Jwt(_)
+                | AuthenticatorKind::Introspection(_)
+                | AuthenticatorKind::StaticToken(_)
+                | AuthenticatorKind::Mtls(_)
+                | AuthenticatorKind::Anonymous => None,
+            })
+            .collect()
+    }
 }
 
 /// A configuration, and what is doubtful about it.
@@ -256,17 +291,15 @@ fn examine_text(
 /// Reads every section, and says where the policies are, if that could be read. `None` only where the
 /// file as a whole is not a mapping.
 fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Option<PathBuf>)> {
-    let mut map = Mapping::of(root, faults)?.later(&["revocations", "dev_tokens"]);
+    let mut map = Mapping::of(root, faults)?;
     let listen = map
         .optional("listen")
-        .map(|node| listen::read(node, faults));
+        .map(|node| listen::read(node, faults))
+        .unwrap_or_default();
     let client_ip = map
         .optional("client_ip")
         .map(|node| listen::read_client_ip(node, faults));
-    let authenticators = map
-        .required("authenticators", faults)
-        .map(|node| authenticator::read_all(node, base, faults))
-        .unwrap_or_default();
+    let (authenticators, dev_tokens) = read_authenticators(&mut map, &listen, base, faults);
     let mut resources = map
         .required("resources", faults)
         .map(|node| resource::read_all(node, faults))
@@ -276,7 +309,9 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
     let policies_dir = dir_is_known.then(|| policies.dir.clone());
     let identity_headers = map
         .optional("identity_headers")
-        .map(|node| identity_headers::read(node, faults));
+        .map(|node| identity_headers::read(node, faults))
+        .unwrap_or_default();
+    reach::refuse_identity_headers(&authenticators, &identity_headers.prefix, faults);
     let limits = map
         .optional("limits")
         .map(|node| settings::read_limits(node, faults));
@@ -292,9 +327,12 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
     let explain_to_anonymous = map
         .optional("explain_to_anonymous")
         .and_then(|node| scalar::switch(node, faults));
+    let revocations = map
+        .optional("revocations")
+        .and_then(|node| settings::read_revocations(node, base, faults));
     map.finish(faults);
     let config = Config {
-        listen: listen.unwrap_or_default(),
+        listen,
         client_ip: client_ip.unwrap_or(ClientIp::Peer),
         authenticators: authenticators.into_iter().filter_map(complete).collect(),
         resources: resources
@@ -302,16 +340,42 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
             .map(|declared| Arc::new(declared.resource))
             .collect(),
         policies,
-        identity_headers: identity_headers.unwrap_or_default(),
+        identity_headers,
         limits: limits.unwrap_or_default(),
         decision_log: decision_log.unwrap_or_default(),
         admin_token,
         log: log.unwrap_or_default(),
         explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
-        revocations: None,
-        dev_tokens: None,
+        revocations,
+        dev_tokens,
     };
     Some((config, policies_dir))
+}
+
+/// The authenticators of the file and, last, the one of the development tokens: one of the two there
+/// must be.
+fn read_authenticators(
+    map: &mut Mapping<'_>,
+    listen: &Listen,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> (Vec<authenticator::Declared>, Option<DevTokens>) {
+    let dev_tokens = map.optional("dev_tokens");
+    let written = match dev_tokens {
+        Some(_) => map.optional("authenticators"),
+        None => map.required("authenticators", faults),
+    };
+    let mut declared = written
+        .map(|node| authenticator::read_all(node, base, faults))
+        .unwrap_or_default();
+    let Some(node) = dev_tokens else {
+        return (declared, None);
+    };
+    let dev_tokens = dev_tokens::read(node, faults);
+    let place = map.place_of("dev_tokens").unwrap_or(&node.place);
+    let own = dev_tokens::declare(place, listen, &declared, faults);
+    declared.push(own);
+    (declared, dev_tokens)
 }
 
 /// An authenticator that was read without a fault. Indices of resources hold because a file with any

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::decision::challenge::DpopChallenge;
 use crate::identity::Identity;
 use crate::policy::Evaluation;
 use crate::policy::PolicyFailure;
@@ -126,6 +127,8 @@ pub struct Denial {
     /// Whether the fault lies in how the credential was presented (RFC 6750, section 3.1,
     /// `invalid_request`).
     pub credential_fault: bool,
+    /// What is wrong with the proof of possession, where that is why the credential did not pass.
+    pub dpop: Option<DpopChallenge>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Ids of the policies that forbid it, sorted.
@@ -147,6 +150,7 @@ impl Denial {
             message: message.into(),
             required_scopes: Vec::new(),
             credential_fault: false,
+            dpop: None,
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),

@@ -2,16 +2,33 @@
 //!
 //! A header becomes a [`credential`]; a bearer token passes the [`gate`], which leaves it one
 //! reading; the [`verifier`] checks it against the [`key_set`] of its issuer and maps its claims to
-//! a [`Principal`]; the [`cache`] remembers the result. Nothing here fetches, waits or reads a
+//! a [`Principal`]. A token that only its issuer can read is judged by his answer
+//! ([`introspection`]). The [`cache`] remembers the result, and a [`step::Step`] says how far a
+//! token came. A caller without a token may be known by an [`api_key`], a [`static_token`] or a
+//! [`spiffe`] ID. That a token is in the right hands is shown by a [`dpop`] proof, which the
+//! [`replay`] guard admits once, or by a [`certificate`]. Nothing here fetches, waits or reads a
 //! clock.
 
+pub mod api_key;
 pub mod binding;
 pub mod cache;
+pub mod certificate;
+mod claims;
 pub mod credential;
 pub mod crypto;
+pub mod digest;
+pub mod dpop;
 pub mod gate;
+pub mod introspection;
 pub mod key_set;
+mod kind;
 mod mapping;
+pub mod nonce;
+pub mod replay;
+pub mod revocation;
+pub mod spiffe;
+pub mod static_token;
+pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token_fault;

@@ -2,8 +2,8 @@
 //!
 //! [`PolicySnapshot::compile`] takes the text of a policy directory and either returns something
 //! ready to use or every fault in it. A snapshot holds the policies in force, an index over them,
-//! the hierarchy of roles and groups, the tool catalogue and the configured resources; a changed
-//! file or configuration means a new one. [`PolicySnapshot::evaluate`] looks only at the policies
+//! the hierarchy of roles and groups, the tool catalogue, the facts about principals that their
+//! credentials lack, and the configured resources; a changed file or configuration means a new one. [`PolicySnapshot::evaluate`] looks only at the policies
 //! that can matter for a request, so that a thousand others cost nothing.
 //!
 //! Three rules make the answers strict. Nothing is allowed unless a permit holds. A forbid that
@@ -36,6 +36,8 @@ mod hierarchy;
 mod index;
 mod load;
 mod message;
+mod plain_yaml;
+mod principals;
 #[cfg(test)]
 mod properties;
 mod reach;
@@ -71,6 +73,7 @@ use self::engine::Live;
 use self::hierarchy::Hierarchy;
 use self::index::Index;
 use self::load::Loaded;
+use self::principals::Principals;
 use self::targets::Targets;
 use self::vocabulary::Vocabulary;
 use crate::config::Resource;
@@ -78,6 +81,7 @@ use crate::fault::Fault;
 use crate::fault::Severity;
 use crate::fault::Source;
 use crate::identity::Identity;
+use crate::identity::Principal;
 use crate::request::Operation;
 use crate::request::RequestContext;
 
@@ -88,6 +92,7 @@ pub struct PolicySnapshot {
     warnings: Vec<Fault>,
     listed: Vec<PolicyInfo>,
     stranger: PrincipalFacts,
+    principals: Principals,
     engine: Engine,
 }
 
@@ -151,6 +156,11 @@ impl PolicySnapshot {
         let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
             Catalogue::read(source, &servers, &mut faults)
         });
+        let principals = sorted
+            .principals
+            .map_or_else(Principals::default, |source| {
+                Principals::read(source, &mut faults)
+            });
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![broken(error)])?;
         let (index, live) = enforce(&loaded, &vocabulary, &mut faults);
@@ -164,6 +174,7 @@ impl PolicySnapshot {
             warnings: faults,
             listed: loaded.iter().map(info).collect(),
             stranger: engine.facts(&Identity::Anonymous),
+            principals,
             engine,
         })
     }
@@ -193,7 +204,23 @@ impl PolicySnapshot {
         self.listed.iter()
     }
 
-    /// What there is to know of a caller; made once per token, and kept by whoever keeps the token.
+    /// The caller with the facts of `principals.yaml` added: roles and groups join those of the
+    /// credential, and a tenant fills a gap. The same `Arc` where nothing is added. Start from what
+    /// the credential says: what an earlier snapshot added would stay.
+    pub fn enrich(&self, principal: &Arc<Principal>) -> Arc<Principal> {
+        self.principals.enrich(principal)
+    }
+
+    /// [`enrich`](Self::enrich) for any caller; a stranger stays one.
+    pub fn enrich_identity(&self, identity: &Identity) -> Identity {
+        match identity {
+            Identity::Anonymous => Identity::Anonymous,
+            Identity::Verified(principal) => Identity::Verified(self.enrich(principal)),
+        }
+    }
+
+    /// What there is to know of a caller who has been [enriched](Self::enrich); made once per token,
+    /// and kept by whoever keeps the token.
     pub fn facts(&self, identity: &Identity) -> PrincipalFacts {
         match identity {
             Identity::Anonymous => self.stranger.clone(),

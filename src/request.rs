@@ -13,6 +13,8 @@ pub mod json;
 pub mod message;
 pub mod methods;
 pub mod path;
+pub mod peer_certificate;
+mod presented;
 pub mod resource;
 mod wire;
 

@@ -1,10 +1,15 @@
 //! The seams to the outside: what the shell must be told, as traits; their real forms below.
 
+mod budget;
 pub mod clock;
+pub mod dev_issuer;
 pub mod discovery;
 pub mod fetch;
+pub mod introspection;
 pub mod jwks;
 pub mod policy_files;
+mod quiet;
+pub mod revocation_file;
 #[cfg(test)]
 mod testing;
 
@@ -14,6 +19,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::identity::credential::BearerToken;
 use crate::identity::key_set::KeySet;
 
 /// A future that can be kept and sent.
@@ -101,4 +109,31 @@ impl RefreshOutcome {
             Self::Failed(why) => why,
         }
     }
+}
+
+/// Asks the issuer of opaque tokens about them (RFC 7662).
+pub trait TokenOracle: Send + Sync + fmt::Debug {
+    /// Asks about `token`, and waits at most `within`. However many ask about one token at once,
+    /// there is one call.
+    fn ask<'a>(&'a self, token: &'a BearerToken, within: Duration) -> BoxFuture<'a, Asked>;
+}
+
+/// What became of a question about a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The issuer's answer: a JSON object in which `active` is a boolean. Nothing else about it has
+    /// been looked at.
+    Answer(Bytes),
+    /// There is no answer, and nothing is known of the token; a short fixed word says why.
+    Unavailable(&'static str),
+}
+
+/// Is told how the endpoint of an introspection does; where metrics attach.
+pub trait IntrospectionObserver: Send + Sync + fmt::Debug {
+    /// One call to the endpoint of `authenticator` has ended, after so long; the outcome is `ok` or
+    /// the word of an [`Asked::Unavailable`]. Questions that caused no call are not among these.
+    fn called(&self, authenticator: &str, outcome: &'static str, took: Duration);
+
+    /// From now on no calls are made, but for one now and then; or they are made again.
+    fn circuit(&self, authenticator: &str, open: bool);
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod budget;
 pub mod connection;
+pub mod dev_tokens;
 pub mod grpc;
 pub mod http;
 pub mod limits;

@@ -303,6 +303,26 @@ fn check_decides_by_flags() {
 }
 
 #[test]
+fn check_adds_the_facts_of_the_policy_folder() {
+    let folder = Folder::new();
+    let check = |subject: &str| {
+        let who = ["--issuer", "https://a.example", "--subject", subject];
+        let what = ["--tool", "weather/get_forecast"];
+        let ran = folder.run(&[&["check"][..], &who, &what].concat());
+        ran.code
+    };
+    assert_eq!((check("alice"), check("bob")), (5, 5));
+    let facts = "users: {\"https://a.example#alice\": {roles: [viewer]}}\n";
+    folder.write("policies/principals.yaml", facts);
+    assert_eq!((check("alice"), check("bob")), (0, 5));
+    folder.write("policies/principals.yaml", "users: {alice: {}}\n");
+    assert_eq!(check("alice"), 3);
+    let ran = folder.run(&["validate"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("principals.yaml:1:9"), "{}", ran.err);
+}
+
+#[test]
 fn check_decides_by_a_request_file_or_standard_input() {
     let folder = Folder::new();
     let request = "principal: {subject: alice, roles: [editor]}\ntool: weather/set_alert\n";
@@ -760,7 +780,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 10] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     (
         "serve",
         &[
@@ -820,6 +840,47 @@ const COMMANDS: [(&str, &[&str]); 10] = [
     ("schema", &["config", "cedar"]),
     ("schema config", &[]),
     ("schema cedar", &[]),
+    ("token", &["mint", "inspect"]),
+    (
+        "token mint",
+        &[
+            "--key",
+            "--secret-file",
+            "--new-key",
+            "--algorithm",
+            "--issuer",
+            "--audience",
+            "--claim",
+            "--expires-in",
+            "--not-before",
+            "--kid",
+            "--type",
+            "CEDARGATE_MINT_SECRET",
+        ],
+    ),
+    (
+        "token inspect",
+        &["--json", "standard input", "1 malformed"],
+    ),
+    ("apikey", &["new", "hash"]),
+    ("apikey new", &["--id", "--role", "--format", "x-api-key"]),
+    ("apikey hash", &["--key-file", "standard input"]),
+    (
+        "login",
+        &[
+            "--issuer",
+            "--client-id",
+            "--resource",
+            "--scope",
+            "--no-browser",
+            "--port",
+            "--timeout",
+            "--ca-file",
+            "--insecure-allow-http",
+            "CEDARGATE_CLIENT_SECRET",
+            "http://127.0.0.1/callback",
+        ],
+    ),
     ("version", &["--json"]),
     ("completions", &["bash", "zsh", "fish"]),
 ];

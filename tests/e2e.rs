@@ -205,7 +205,8 @@ fn a_token_that_does_not_hold_is_a_401_that_says_why() {
             "unknown issuer",
         ),
         (claims(r#"{"nbf": 4000000000}"#), "not yet valid"),
-        (claims(r#"{"cnf": {"jkt": "x"}}"#), "bound"),
+        (claims(r#"{"cnf": {"jkt": "x"}}"#), "claims not accepted"),
+        (claims(r#"{"cnf": {"kid": "x"}}"#), "binding not supported"),
         ("opaque-token".to_owned(), "not one that is accepted"),
     ];
     assert_eq!(

@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 
+use cedargate::config::ClientIp;
 use cedargate::proto::envoy::config::core::v3::HeaderValue;
 use cedargate::proto::envoy::config::core::v3::HeaderValueOption;
 use cedargate::proto::envoy::service::auth::v3::CheckRequest;
@@ -14,6 +15,7 @@ use cedargate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use cedargate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use cedargate::proto::envoy::r#type::v3::HttpStatus;
 use cedargate::proto::google::rpc::Status;
+use cedargate::request::incoming::ReadOptions;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
@@ -26,6 +28,7 @@ use support::mcp;
 use support::mcp::McpServer;
 use support::port;
 use support::stack::Stack;
+use support::tls;
 
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 
@@ -132,6 +135,17 @@ fn a_decision_cannot_change_where_a_request_goes() {
 }
 
 #[test]
+fn a_key_is_taken_away_where_the_configuration_allows_it_and_else_nothing_passes() {
+    for (header, status) in [("x-api-key", 200), ("x-team-key", 500)] {
+        let (upstream, _authorizer, envoy) = stack(move |_| allow(&[], &[header]));
+        let request = mcp::post(mcp::INITIALIZE).header(header, "secret");
+        assert_eq!(envoy.send(&request).status, status, "{header}");
+        let mut seen = upstream.requests().into_iter();
+        assert!(seen.all(|seen| seen.header(header).is_empty()), "{header}");
+    }
+}
+
+#[test]
 fn what_has_two_readings_is_refused_or_checked_as_the_upstream_sees_it() {
     let (upstream, authorizer, envoy) = stack(|_| allow(&[], &[]));
     let host = |path: &str| Request::new("POST", path).header("host", "mcp.example.com");
@@ -180,6 +194,81 @@ fn the_resource_metadata_comes_from_the_check() {
     let answer = envoy.send(&request);
     assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
     assert!(upstream.requests().is_empty());
+}
+
+/// The listener of the README, in the shipped configuration.
+#[test]
+fn a_client_certificate_comes_with_the_check_and_nothing_that_the_client_says_of_one() {
+    let xfcc = "x-forwarded-client-cert";
+    let upstream = McpServer::start();
+    let authorizer = ScriptedAuthorizer::start(|_| allow(&[], &[]));
+    let config = EnvoyConfig::shipped(upstream.port(), authorizer.port());
+    let front = config.front();
+    let config = config.replace("    filter_chains:\n    - filters:\n", &tls_listener());
+    let envoy = Envoy::start(&config);
+    envoy.wait_for_authorizer(true);
+
+    let request = mcp::post(mcp::INITIALIZE).header(xfcc, "URI=spiffe://example.org/root");
+    let answer = tls::send(&request, front, true).expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let check = authorizer.checks().pop().expect("a check");
+    let source = check.attributes.as_ref().and_then(|all| all.source.clone());
+    let source = source.expect("a source");
+    assert_eq!(source.principal, "spiffe://example.org/agent");
+    let lines = http(&check).header_map.expect("headers").headers;
+    assert!(lines.iter().all(|line| line.key != xfcc));
+    assert!(upstream.requests()[0].header(xfcc).is_empty());
+
+    let incoming = cedargate::request::envoy::read(check, &read_options());
+    let certificate = incoming.expect("readable").presented.certificate;
+    let certificate = certificate.expect("a certificate");
+    assert_eq!(
+        certificate.principal.as_deref(),
+        Some("spiffe://example.org/agent")
+    );
+    let der = tls::client_certificate();
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+    assert_eq!(
+        certificate.sha256.as_ref().map(<[u8; 32]>::as_slice),
+        Some(hash.as_ref())
+    );
+
+    let refused = tls::send(&request, front, false);
+    assert!(
+        refused.is_err(),
+        "no certificate, no connection: {refused:?}"
+    );
+    assert_eq!(authorizer.checks().len(), 1);
+}
+
+/// The block of the README, with the files of the tests.
+fn tls_listener() -> String {
+    let readme = include_str!("../deploy/envoy/README.md");
+    let block = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let mut text = block.unwrap_or_default().to_owned();
+    for (shipped, ours) in [
+        ("/etc/envoy/server.pem", "server.pem"),
+        ("/etc/envoy/server.key", "server.key"),
+        ("/etc/envoy/clients-ca.pem", "ca.pem"),
+    ] {
+        assert!(text.contains(shipped), "no `{shipped}` in the README");
+        text = text.replace(shipped, &tls::fixture(ours).display().to_string());
+    }
+    text
+}
+
+fn read_options() -> ReadOptions {
+    ReadOptions {
+        client_ip: ClientIp::Peer,
+        trusted_peers: Vec::new(),
+        identity_prefix: "x-cedargate-".to_owned(),
+        body_limit: 1_048_576,
+        key_headers: Vec::new(),
+        xfcc_peers: Vec::new(),
+    }
 }
 
 /// The real client finds its way from nothing but a URL, through the front listener.

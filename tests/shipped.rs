@@ -9,16 +9,22 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use cedargate::config;
 use cedargate::config::Config;
 use cedargate::fault::Source;
+use cedargate::identity::Principal;
+use cedargate::identity::PrincipalKind;
 use cedargate::policy::PolicyFiles;
 use cedargate::policy::PolicySnapshot;
+use cedargate::policy::files::PRINCIPALS_FILE;
 use cedargate::source::policy_files;
 use support::sidecar::PROGRAM;
 
@@ -90,6 +96,29 @@ fn the_starter_policies_are_those_that_are_built_in_and_raise_no_warning() {
 }
 
 #[test]
+fn the_example_of_the_principals_holds_once_it_is_uncommented() {
+    let shipped = text("policies/principals.yaml");
+    let entries: String = shipped
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("# users:"))
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .collect();
+    let alice = enriched(
+        &entries,
+        PrincipalKind::User,
+        "https://auth.example.com#alice",
+    );
+    assert_eq!((alice.roles.len(), &*alice.tenant), (1, "acme"));
+    let inspector = "https://auth.example.com#inspector";
+    let inspector = enriched(&entries, PrincipalKind::Client, inspector);
+    assert!(inspector.roles.contains("viewer"));
+    let key = enriched(&entries, PrincipalKind::ApiKey, "frontend-app");
+    assert!(key.groups.contains("web"));
+    let nobody = enriched(&shipped, PrincipalKind::ApiKey, "frontend-app");
+    assert!(nobody.groups.is_empty(), "as it ships, it says nothing");
+}
+
+#[test]
 fn the_policies_of_the_fixtures_compile() {
     let files = policy_files::read(Path::new("tests/fixtures/policies"));
     compile(&files.expect("the fixtures are readable"), &weather());
@@ -133,6 +162,9 @@ fn a_broken_example_is_noticed() {
         assert!(outcome.is_err(), "{block:?}");
     }
     assert!(!check("x.md", &found[2]));
+    let bare = "```yaml\nusers: {alice: {}}\napi_keys:\n```\n";
+    let outcome = std::panic::catch_unwind(|| check("x.md", &blocks(bare)[0]));
+    assert!(outcome.is_err(), "{bare}");
     let good = "```cedar\n@id(\"a\") permit(principal, action, resource);\n```\n";
     assert!(check("x.md", &blocks(good)[0]));
 }
@@ -151,6 +183,10 @@ fn check(document: &str, block: &Block) -> bool {
             if let Err(faults) = config::parse(&source, base, &environment) {
                 panic!("{faults:#?}");
             }
+            true
+        }
+        "yaml" if block.text.contains("api_keys:") => {
+            enriched(&block.text, PrincipalKind::User, "");
             true
         }
         "cedar" => {
@@ -220,6 +256,33 @@ fn weather() -> Config {
 fn compile(files: &PolicyFiles, config: &Config) -> PolicySnapshot {
     PolicySnapshot::compile(files, &config.resources, 1)
         .unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// A caller of this id with what a `principals.yaml` of this text adds, beside the starter policies.
+fn enriched(principals: &str, kind: PrincipalKind, id: &str) -> Arc<Principal> {
+    let mut files = PolicyFiles::embedded().files;
+    files.retain(|file| &*file.name != PRINCIPALS_FILE);
+    files.push(Source {
+        name: PRINCIPALS_FILE.into(),
+        text: principals.into(),
+    });
+    let caller = Principal {
+        kind,
+        id: id.to_owned(),
+        authenticator: "".into(),
+        issuer: String::new(),
+        subject: String::new(),
+        client_id: String::new(),
+        tenant: String::new(),
+        email: String::new(),
+        name: String::new(),
+        roles: BTreeSet::new(),
+        groups: BTreeSet::new(),
+        scopes: BTreeSet::new(),
+        audience: BTreeSet::new(),
+        claims: BTreeMap::new(),
+    };
+    compile(&PolicyFiles::new(files), &weather()).enrich(&Arc::new(caller))
 }
 
 /// Every file below a folder, but for what is built or hidden.

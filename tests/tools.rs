@@ -5,12 +5,19 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 use support::authorization_server::AuthorizationServer;
 use support::authorization_server::jwt_part;
+use support::certificates::Certificates;
+use support::dpop::DpopKey;
 use support::http::Request;
 use support::mcp;
 use support::mcp::McpServer;
+use support::nanoidp;
+use support::nanoidp::NanoIdp;
 use support::port;
 use support::process::Process;
 
@@ -93,21 +100,80 @@ fn rotation_changes_the_keys_and_hits_are_counted() {
 }
 
 #[test]
+fn a_rotation_can_give_notice() {
+    let server = AuthorizationServer::start(&["--resource", RESOURCE]);
+    let kid = || jwt_part(&server.token("svc", "", RESOURCE), 0)["kid"].clone();
+    let old = kid();
+    server.rotate("announce");
+    let published = server.published_keys();
+    assert_eq!((published.len(), kid()), (2, old.clone()));
+    server.rotate("promote");
+    let new = kid();
+    assert_eq!(json!(server.published_keys()), json!([new, old]));
+    server.rotate("withdraw");
+    assert_eq!(json!(server.published_keys()), json!([new]));
+    assert_eq!(kid(), new);
+}
+
+#[test]
 fn opaque_tokens_are_introspected_and_forgotten_ones_are_not_active() {
     let server = AuthorizationServer::start(&["--opaque", RESOURCE]);
     let token = server.token("svc-viewer", "mcp:read", RESOURCE);
     assert!(!token.contains('.'));
-    let ask = |token: &str| {
-        let request = Request::new("POST", "/token/introspection")
-            .form(&[("token", token)])
-            .header("authorization", "Basic cnM6cnMtc2VjcmV0");
-        server.send(&request).json()
-    };
-    let known = ask(&token);
+    let known = server.introspect(&token);
     assert_eq!(known["active"], true);
     assert_eq!(known["aud"], RESOURCE);
     assert_eq!(known["roles"], json!(["viewer"]));
-    assert_eq!(ask("unknown"), json!({"active": false}));
+    assert_eq!(server.introspect("unknown"), json!({"active": false}));
+    server.revoke("svc-viewer", &token);
+    assert_eq!(server.introspect(&token), json!({"active": false}));
+    assert_eq!(server.hits("introspection"), 3);
+}
+
+#[test]
+fn tokens_are_bound_to_keys_and_to_certificates() {
+    let server = AuthorizationServer::start(&["--resource", RESOURCE]);
+    let fields = [("resource", RESOURCE)];
+    let key = DpopKey::new();
+    let claims = jwt_part(&server.dpop_token("svc", &fields, &key), 1);
+    assert_eq!(claims["cnf"], json!({"jkt": key.thumbprint()}));
+
+    let issued = Certificates::issue(&["spiffe://example.org/client"]);
+    let der = issued.of("spiffe://example.org/client").der();
+    let claims = jwt_part(&server.certificate_token(&fields, &der), 1);
+    let hash = digest::digest(&digest::SHA256, &der);
+    let hash = BASE64_URL_SAFE_NO_PAD.encode(hash);
+    assert_eq!(claims["cnf"], json!({"x5t#S256": hash}));
+    let without = server.request_token("svc-bound", &fields);
+    assert_eq!(without.json()["error"], "invalid_grant");
+}
+
+#[test]
+fn the_second_provider_issues_tokens_of_its_own_shape() {
+    let provider = NanoIdp::start(RESOURCE);
+    let tokens = provider.user_tokens("alice", &[("scope", "openid weather:read")]);
+    let access = nanoidp::token(&tokens, "access_token");
+    let (header, claims) = (jwt_part(&access, 0), jwt_part(&access, 1));
+    assert_eq!(
+        (&header["typ"], &header["alg"]),
+        (&json!("JWT"), &json!("RS256"))
+    );
+    assert_eq!(claims["iss"], provider.issuer());
+    assert_eq!(
+        (&claims["sub"], &claims["aud"]),
+        (&json!("alice"), &json!(RESOURCE))
+    );
+    assert_eq!(claims["token_use"], "access");
+    assert_eq!(claims["roles"], json!(["admin"]));
+    let refresh = jwt_part(&nanoidp::token(&tokens, "refresh_token"), 1);
+    assert_eq!(
+        (&refresh["token_use"], &refresh["aud"]),
+        (&json!("refresh"), &json!(RESOURCE))
+    );
+    provider.rotate();
+    let next = nanoidp::token(&provider.client_tokens(&[]), "access_token");
+    assert_ne!(jwt_part(&next, 0)["kid"], header["kid"]);
+    assert_eq!(jwt_part(&next, 1)["sub"], "svc");
 }
 
 #[test]

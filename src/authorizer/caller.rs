@@ -1,16 +1,22 @@
-//! From a credential to a caller: the cache, the keys, and one refresh when a key is unknown.
+//! From what a request presents to a caller: one credential, the memory of tokens, one
+//! authenticator, and the checks that hold on every request.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authorizer::Authorizer;
+use crate::authorizer::authenticators::Circumstances;
+use crate::authorizer::authenticators::Claim;
+use crate::authorizer::authenticators::Proven;
+use crate::authorizer::authenticators::refused;
+use crate::authorizer::authenticators::token_rules;
 use crate::authorizer::known::Known;
 use crate::authorizer::pending::Pending;
-use crate::authorizer::snapshot::Snapshot;
+use crate::authorizer::possession::Scheme;
+use crate::authorizer::possession::Sent;
 use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
 use crate::config::IdentityHeaders;
-use crate::config::JwtRules;
 use crate::config::Resource;
 use crate::decision::Denial;
 use crate::decision::Reason;
@@ -19,78 +25,74 @@ use crate::identity::cache::CachedToken;
 use crate::identity::cache::TokenKey;
 use crate::identity::credential::BearerToken;
 use crate::identity::credential::Credential;
+use crate::identity::credential::CredentialFault;
+use crate::identity::credential::PeerCertificate;
 use crate::identity::gate;
 use crate::identity::gate::UnverifiedToken;
+use crate::identity::spiffe::SpiffeId;
 use crate::identity::token_fault::TokenFault;
-use crate::identity::verifier;
-use crate::identity::verifier::VerifiedToken;
-use crate::identity::verifier::VerifyError;
 use crate::policy::PolicySnapshot;
 use crate::request::incoming::Incoming;
-use crate::source::KeyStatus;
-use crate::source::Refresh;
 use crate::telemetry::metrics::CacheOutcome;
-
-/// Longest time that a check waits for keys.
-const KEY_WAIT: Duration = Duration::from_millis(150);
 
 /// What is kept back from the deadline for the rest of the check.
 const RESERVE: Duration = Duration::from_millis(20);
 
-/// When a client should try again while keys are not to be had.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A caller with what is kept beside the proof of who he is.
+pub(super) struct Caller(Option<Entry>);
 
-/// A caller with what is kept beside the token.
-pub(super) struct Caller {
-    pub(super) identity: Identity,
-    token: Option<Arc<CachedToken<Known>>>,
-}
+type Entry = Arc<CachedToken<Known>>;
 
 impl Caller {
     /// The caller in the forms that a check needs.
     pub(super) fn known(&self, policies: &PolicySnapshot, sent: &IdentityHeaders) -> Arc<Known> {
-        match &self.token {
-            Some(token) => Known::kept(token, &self.identity, policies, sent),
-            None => Known::of(&self.identity, policies, sent),
+        match &self.0 {
+            Some(entry) => Known::kept(entry, policies, sent),
+            None => Known::of(Identity::Anonymous, policies, sent),
         }
     }
 }
 
 impl Authorizer {
+    /// Finds out who sends a request, from the one credential that it has at this resource.
     pub(super) async fn identify(
         &self,
         pending: &Pending,
         incoming: &Incoming,
         resource: &Resource,
     ) -> Result<Caller, Denial> {
-        match incoming.presented.choose(|_| false, false) {
-            Ok(Credential::Absent) => self.stranger(resource),
-            Ok(Credential::Bearer(token)) => {
-                let token = self.bearer(pending, token, resource).await?;
-                let identity = Identity::Verified(Arc::clone(&token.token.principal));
-                Ok(Caller {
-                    identity,
-                    token: Some(token),
-                })
-            }
-            Ok(Credential::Dpop(_) | Credential::Key(..) | Credential::Certificate(_)) => {
-                Err(refused("the credential is not one that is accepted here"))
-            }
-            Err(fault) => Err(Denial::new(Reason::InvalidCredential, fault.to_string())),
-        }
-    }
-
-    fn stranger(&self, resource: &Resource) -> Result<Caller, Denial> {
-        let accepted = self
+        let takes_key = |header: &str| {
+            self.accepted(resource).any(|(_, one)| match &one.kind {
+                AuthenticatorKind::ApiKey(rules) => rules.header == header,
+                AuthenticatorKind::Jwt(_)
+                | AuthenticatorKind::Introspection(_)
+                | AuthenticatorKind::StaticToken(_)
+                | AuthenticatorKind::Mtls(_)
+                | AuthenticatorKind::Anonymous => false,
+            })
+        };
+        let takes_certificate = self
             .accepted(resource)
-            .any(|(_, authenticator)| matches!(authenticator.kind, AuthenticatorKind::Anonymous));
-        if accepted {
-            return Ok(Caller {
-                identity: Identity::Anonymous,
-                token: None,
-            });
-        }
-        Err(Denial::plain(Reason::MissingCredential))
+            .any(|(_, one)| matches!(one.kind, AuthenticatorKind::Mtls(_)));
+        let presented = &incoming.presented;
+        let credential = presented
+            .choose(takes_key, takes_certificate)
+            .map_err(unreadable)?;
+        let check = Check {
+            pending,
+            incoming,
+            resource,
+        };
+        let entry = match credential {
+            Credential::Absent => return self.stranger(check).await,
+            Credential::Bearer(token) => self.token(check, Scheme::Bearer, token).await?,
+            Credential::Dpop(token) => self.token(check, Scheme::Dpop, token).await?,
+            Credential::Key(header, key) => {
+                self.fresh(check, Claim::Key(header, key), None).await?
+            }
+            Credential::Certificate(certificate) => self.workload(check, certificate).await?,
+        };
+        Ok(Caller(Some(entry)))
     }
 
     /// The authenticators that the resource accepts, with their places in the configuration.
@@ -105,57 +107,132 @@ impl Authorizer {
             .filter_map(|index| all.get(*index).map(|a| (*index, a)))
     }
 
-    async fn bearer(
-        &self,
-        pending: &Pending,
-        token: &BearerToken,
-        resource: &Resource,
-    ) -> Result<Arc<CachedToken<Known>>, Denial> {
-        let now_s = pending.now_ms().div_euclid(1000);
-        let key = TokenKey::of(token);
-        if let Some(found) = self.cached(&key, resource, now_s)? {
-            return Ok(found);
+    async fn stranger(&self, check: Check<'_>) -> Result<Caller, Denial> {
+        let claim = Claim::Nothing;
+        let Some((_, one)) = self.authenticators.choose(check.resource, &claim) else {
+            return Err(Denial::plain(Reason::MissingCredential));
+        };
+        match one.prove(claim, self.circumstances(check.pending)).await? {
+            Proven::Stranger => Ok(Caller(None)),
+            Proven::Fresh(_) | Proven::Standing(_) => Err(Denial::plain(Reason::MissingCredential)),
         }
-        if !gate::looks_like_jws(token.as_str()) {
-            return Err(refused("the token is not one that is accepted here"));
-        }
-        let unverified = UnverifiedToken::parse(token.as_str(), self.config().limits.token)
-            .map_err(|fault| refused(fault.public()))?;
-        let (index, name, rules) = self.chosen(resource, &unverified)?;
-        let trusted = Trusted { index, name, rules };
-        let verified = self.verify(pending, &unverified, &trusted).await;
-        let outcome = verified
-            .as_ref()
-            .map_or_else(|denial| denial.reason().as_str(), |_| "ok");
-        self.parts.metrics.verify(name, outcome);
-        let verified = verified?;
-        verified
-            .admits(&rules.tokens, &resource.audiences, now_s)
-            .map_err(|fault| refused(fault.public()))?;
-        Ok(self.tokens.insert(key, verified))
     }
 
-    /// A verified token from the cache, with everything that depends on time or on the request
-    /// checked again. A token that no longer passes is refused without another verification; one
-    /// whose key is gone is forgotten, and verified from the start.
-    fn cached(
+    async fn token(
         &self,
-        key: &TokenKey,
-        resource: &Resource,
-        now_s: i64,
-    ) -> Result<Option<Arc<CachedToken<Known>>>, Denial> {
-        let metrics = &self.parts.metrics;
+        check: Check<'_>,
+        scheme: Scheme,
+        token: &BearerToken,
+    ) -> Result<Entry, Denial> {
+        let key = TokenKey::of(token);
+        let entry = match self.remembered(check, &key)? {
+            Some(entry) => entry,
+            None if gate::looks_like_jws(token.as_str()) => {
+                let unverified = UnverifiedToken::parse(token.as_str(), self.config().limits.token)
+                    .map_err(|fault| refused(fault.public()))?;
+                let claim = Claim::Signed(&unverified, token);
+                self.fresh(check, claim, Some(key)).await?
+            }
+            None if token.as_str().len() > self.config().limits.token => {
+                return Err(refused("token too long"));
+            }
+            None => self.fresh(check, Claim::Opaque(token), Some(key)).await?,
+        };
+        let sent = Sent {
+            scheme,
+            token,
+            incoming: check.incoming,
+            resource: check.resource,
+            now_s: check.now_s(),
+        };
+        let rules = self
+            .accepted_rules(check.resource, &entry)
+            .map(|rules| rules.dpop)
+            .unwrap_or_default();
+        self.possession.check(&entry.token, rules, &sent)?;
+        Ok(entry)
+    }
+
+    async fn workload(
+        &self,
+        check: Check<'_>,
+        certificate: &PeerCertificate,
+    ) -> Result<Entry, Denial> {
+        let unknown = || refused("the certificate is not one that is accepted here");
+        let principal = certificate.principal.as_deref().ok_or_else(unknown)?;
+        let id = SpiffeId::parse(principal).map_err(|fault| {
+            tracing::debug!(%fault, "a certificate names no workload");
+            unknown()
+        })?;
+        let claim = Claim::Workload(&id);
+        let (index, _) = self
+            .authenticators
+            .choose(check.resource, &claim)
+            .ok_or_else(unknown)?;
+        let key = TokenKey::of_certificate(index, id.as_str());
+        match self.remembered(check, &key)? {
+            Some(entry) => Ok(entry),
+            None => self.fresh(check, claim, Some(key)).await,
+        }
+    }
+
+    /// Asks the one authenticator that answers for a credential. What it proves is remembered under
+    /// `key`, once everything that does not depend on the caller's other headers has been checked.
+    async fn fresh(
+        &self,
+        check: Check<'_>,
+        claim: Claim<'_>,
+        key: Option<TokenKey>,
+    ) -> Result<Entry, Denial> {
+        let Some((index, one)) = self.authenticators.choose(check.resource, &claim) else {
+            return Err(refused(match claim {
+                Claim::Signed(..) => TokenFault::UnknownIssuer.public(),
+                Claim::Nothing | Claim::Opaque(_) | Claim::Key(..) | Claim::Workload(_) => {
+                    "the credential is not one that is accepted here"
+                }
+            }));
+        };
+        let proven = one.prove(claim, self.circumstances(check.pending)).await;
+        let outcome = proven
+            .as_ref()
+            .map_or_else(|denial| denial.reason().as_str(), |_| "ok");
+        if let Some(authenticator) = self.config().authenticators.get(index) {
+            self.parts.metrics.verify(&authenticator.name, outcome);
+        }
+        match proven? {
+            Proven::Stranger => Err(Denial::plain(Reason::InternalError)),
+            Proven::Standing(entry) => {
+                self.admit(check, &entry)?;
+                Ok(entry)
+            }
+            Proven::Fresh(token) => {
+                let entry = CachedToken::new(*token);
+                self.admit(check, &entry)?;
+                Ok(match key {
+                    Some(key) => self.tokens.insert(key, entry),
+                    None => Arc::new(entry),
+                })
+            }
+        }
+    }
+
+    /// A proof from memory, with everything that depends on time or on the resource checked again.
+    /// One that no longer passes is refused without another verification; one that no longer stands,
+    /// or that another authenticator made than this resource accepts, is as good as none.
+    fn remembered(&self, check: Check<'_>, key: &TokenKey) -> Result<Option<Entry>, Denial> {
         let snapshot = self.load();
         let mut outcome = CacheOutcome::Miss;
         let found = self.tokens.get(key, |token| {
-            let all = &self.config().authenticators;
-            let index = all
+            let name = &token.principal.authenticator;
+            let index = self
+                .config()
+                .authenticators
                 .iter()
-                .position(|a| a.name == token.principal.authenticator);
+                .position(|one| one.name == *name);
             let keys = index
                 .and_then(|index| snapshot.keys.get(index))
                 .and_then(Option::as_ref);
-            let current = token.is_current(keys.map(|keys| &**keys), now_s);
+            let current = token.is_current(keys.map(|keys| &**keys), check.now_s());
             outcome = if current {
                 CacheOutcome::Hit
             } else {
@@ -163,155 +240,83 @@ impl Authorizer {
             };
             current
         });
-        metrics.token_cache(outcome);
-        let Some(found) = found else { return Ok(None) };
-        let token = &found.token;
-        let rules = self
-            .accepted(resource)
-            .find(|(_, authenticator)| authenticator.name == token.principal.authenticator)
-            .and_then(|(_, authenticator)| jwt_rules(authenticator));
-        let Some(rules) = rules else {
-            return Err(refused(TokenFault::UnknownIssuer.public()));
-        };
-        token
-            .admits(&rules.tokens, &resource.audiences, now_s)
-            .map_err(|fault| refused(fault.public()))?;
-        Ok(Some(found))
+        let found = found.filter(|entry| {
+            let name = &entry.token.principal.authenticator;
+            let accepted = self
+                .accepted(check.resource)
+                .any(|(_, one)| one.name == *name);
+            if !accepted {
+                outcome = CacheOutcome::Miss;
+            }
+            accepted
+        });
+        self.parts.metrics.token_cache(outcome);
+        if let Some(entry) = &found {
+            self.admit(check, entry)?;
+        }
+        Ok(found)
     }
 
-    /// The one authenticator whose issuer is the token's, byte for byte.
-    fn chosen<'a>(
+    /// What is checked on every request, for a fresh proof and for a remembered one alike: the window,
+    /// the audience, and that nothing of it has been revoked.
+    fn admit(&self, check: Check<'_>, entry: &CachedToken<Known>) -> Result<(), Denial> {
+        let token = &entry.token;
+        if let Some(rules) = self.accepted_rules(check.resource, entry) {
+            token
+                .admits(rules, &check.resource.audiences, check.now_s())
+                .map_err(|fault| refused(fault.public()))?;
+        }
+        if self.load().revocations.revokes(token) {
+            return Err(refused("revoked"));
+        }
+        Ok(())
+    }
+
+    /// The rules of the issuer that vouches for a proof, where there is one.
+    fn accepted_rules<'a>(
         &'a self,
         resource: &'a Resource,
-        token: &UnverifiedToken<'_>,
-    ) -> Result<(usize, &'a Arc<str>, &'a JwtRules), Denial> {
+        entry: &CachedToken<Known>,
+    ) -> Option<&'a crate::config::TokenRules> {
+        let name = &entry.token.principal.authenticator;
         self.accepted(resource)
-            .find_map(|(index, authenticator)| {
-                let rules = jwt_rules(authenticator)?;
-                (rules.tokens.issuer == token.issuer()).then_some((
-                    index,
-                    &authenticator.name,
-                    rules,
-                ))
-            })
-            .ok_or_else(|| refused(TokenFault::UnknownIssuer.public()))
+            .find(|(_, one)| one.name == *name)
+            .and_then(|(_, one)| token_rules(one))
     }
 
-    /// Verifies against the keys in force. A key that is unknown, or a signature that a known one
-    /// does not make, asks for one refresh: the issuer may have changed its keys.
-    async fn verify(
-        &self,
-        pending: &Pending,
-        token: &UnverifiedToken<'_>,
-        trusted: &Trusted<'_>,
-    ) -> Result<VerifiedToken, Denial> {
-        let first = attempt(&self.load(), token, trusted, pending.now_ms());
-        let fault = match first {
-            Attempt::Verified(verified) => return Ok(*verified),
-            Attempt::Refused(text) => return Err(refused(text)),
-            Attempt::Keys(fault) => fault,
-        };
-        let Some(source) = self
-            .parts
-            .key_sources
-            .get(trusted.index)
-            .and_then(Option::as_ref)
-        else {
-            return Err(fault.denial(false));
-        };
-        let left = pending
-            .left(&*self.parts.clock)
-            .saturating_sub(RESERVE)
-            .min(KEY_WAIT);
-        match source.refresh(left).await {
-            Refresh::Fetched => match attempt(&self.load(), token, trusted, pending.now_ms()) {
-                Attempt::Verified(verified) => Ok(*verified),
-                Attempt::Refused(text) => Err(refused(text)),
-                Attempt::Keys(fault) => Err(fault.denial(false)),
-            },
-            Refresh::CoolingDown => Err(fault.denial(source.status() != KeyStatus::Fresh)),
-            Refresh::Failed | Refresh::TimedOut => Err(fault.denial(true)),
+    fn circumstances(&self, pending: &Pending) -> Circumstances {
+        Circumstances {
+            now_ms: pending.now_ms(),
+            left: pending.left(&*self.parts.clock).saturating_sub(RESERVE),
         }
     }
 }
 
-/// The authenticator that answers for a token.
-struct Trusted<'a> {
-    index: usize,
-    name: &'a Arc<str>,
-    rules: &'a JwtRules,
+/// The check that a caller is identified for.
+#[derive(Clone, Copy)]
+struct Check<'a> {
+    pending: &'a Pending,
+    incoming: &'a Incoming,
+    resource: &'a Resource,
 }
 
-enum Attempt {
-    Verified(Box<VerifiedToken>),
-    Refused(&'static str),
-    Keys(KeyFault),
+impl Check<'_> {
+    fn now_s(self) -> i64 {
+        self.pending.now_ms().div_euclid(1000)
+    }
 }
 
-/// What is wrong with the keys that a token was tried against.
-enum KeyFault {
-    None,
-    Unknown,
-    Mismatch,
-}
-
-impl KeyFault {
-    /// A token that a key in force does not fit is bad; one whose key may exist elsewhere, while the
-    /// issuer is out of reach, cannot be judged.
-    fn denial(self, out_of_reach: bool) -> Denial {
-        match self {
-            Self::None => unavailable(),
-            Self::Unknown if out_of_reach => unavailable(),
-            Self::Unknown => refused(VerifyError::UnknownKey.public()),
-            Self::Mismatch => refused(VerifyError::BadSignature.public()),
+/// Two credentials are a bad request (RFC 6750, section 3.1); one that cannot be read is a bad
+/// credential.
+fn unreadable(fault: CredentialFault) -> Denial {
+    match fault {
+        CredentialFault::Several => {
+            let mut denial = Denial::new(Reason::MalformedRequest, fault.to_string());
+            denial.credential_fault = true;
+            denial
         }
+        CredentialFault::UnsupportedScheme
+        | CredentialFault::Malformed
+        | CredentialFault::TooLong => Denial::new(Reason::InvalidCredential, fault.to_string()),
     }
-}
-
-fn attempt(
-    snapshot: &Snapshot,
-    token: &UnverifiedToken<'_>,
-    trusted: &Trusted<'_>,
-    now_ms: i64,
-) -> Attempt {
-    let keys = snapshot.keys.get(trusted.index).and_then(Option::as_ref);
-    let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
-        return Attempt::Keys(KeyFault::None);
-    };
-    match verifier::verify(
-        token,
-        keys,
-        trusted.rules,
-        trusted.name,
-        now_ms.div_euclid(1000),
-    ) {
-        Ok(verified) => Attempt::Verified(Box::new(verified)),
-        Err(VerifyError::UnknownKey) => Attempt::Keys(KeyFault::Unknown),
-        Err(VerifyError::BadSignature) => Attempt::Keys(KeyFault::Mismatch),
-        Err(VerifyError::Refused(fault)) => {
-            tracing::debug!(%fault, authenticator = %trusted.name, "a token was refused");
-            Attempt::Refused(fault.public())
-        }
-    }
-}
-
-fn jwt_rules(authenticator: &Authenticator) -> Option<&JwtRules> {
-    match &authenticator.kind {
-        AuthenticatorKind::Jwt(rules) => Some(rules),
-        AuthenticatorKind::Introspection(_)
-        | AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_)
-        | AuthenticatorKind::Anonymous => None,
-    }
-}
-
-fn refused(text: &'static str) -> Denial {
-    Denial::new(Reason::InvalidCredential, text)
-}
-
-fn unavailable() -> Denial {
-    let mut denial = Denial::plain(Reason::IssuerUnavailable);
-    denial.retry_after = Some(RETRY_AFTER);
-    denial
 }

@@ -1,4 +1,4 @@
-//! What is worked out once about a caller, and kept beside the token for as long as the policies stay.
+//! What is worked out once about a caller, and kept beside the proof for as long as the policies stay.
 
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use crate::telemetry::record;
 /// A caller in the forms that each step of a check needs.
 #[derive(Debug)]
 pub(super) struct Known {
+    /// The caller, with the facts that the policies' own files add.
+    pub(super) identity: Identity,
     /// For the policies.
     pub(super) facts: PrincipalFacts,
     /// For the upstream.
@@ -27,31 +29,36 @@ pub(super) struct Known {
 impl Known {
     /// Works everything out.
     pub(super) fn of(
-        identity: &Identity,
+        identity: Identity,
         policies: &PolicySnapshot,
         sent: &IdentityHeaders,
     ) -> Arc<Self> {
+        let identity = match identity {
+            Identity::Anonymous => Identity::Anonymous,
+            Identity::Verified(principal) => Identity::Verified(policies.enrich(&principal)),
+        };
         Arc::new(Self {
-            facts: policies.facts(identity),
-            headers: headers::identity(identity, sent),
-            record: record::principal(identity),
+            facts: policies.facts(&identity),
+            headers: headers::identity(&identity, sent),
+            record: record::principal(&identity),
+            identity,
         })
     }
 
-    /// What is kept beside the token, made anew after a change of the policies.
+    /// What is kept beside the proof, made anew after a change of the policies.
     pub(super) fn kept(
-        token: &CachedToken<Self>,
-        identity: &Identity,
+        entry: &CachedToken<Self>,
         policies: &PolicySnapshot,
         sent: &IdentityHeaders,
     ) -> Arc<Self> {
-        if let Some(known) = token.facts.load_full()
+        if let Some(known) = entry.facts.load_full()
             && policies.made(&known.facts)
         {
             return known;
         }
+        let identity = Identity::Verified(Arc::clone(&entry.token.principal));
         let known = Self::of(identity, policies, sent);
-        token.facts.store(Some(Arc::clone(&known)));
+        entry.facts.store(Some(Arc::clone(&known)));
         known
     }
 }

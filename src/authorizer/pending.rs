@@ -43,7 +43,6 @@ pub(super) struct Pending {
     incoming: Option<Arc<Incoming>>,
     unread: Option<Refused>,
     resource: Option<(usize, Arc<Resource>)>,
-    identity: Option<Identity>,
     known: Option<Arc<Known>>,
     request: Option<AccessRequest>,
     rpc_id: Option<Box<str>>,
@@ -61,7 +60,6 @@ impl Pending {
             incoming: None,
             unread: None,
             resource: None,
-            identity: None,
             known: None,
             request: None,
             rpc_id: None,
@@ -101,13 +99,7 @@ impl Pending {
         self.resource = Some((index, Arc::clone(resource)));
     }
 
-    pub(super) fn identified(
-        &mut self,
-        identity: Identity,
-        known: Arc<Known>,
-        snapshot: &Snapshot,
-    ) {
-        self.identity = Some(identity);
+    pub(super) fn identified(&mut self, known: Arc<Known>, snapshot: &Snapshot) {
         self.known = Some(known);
         self.policy_generation = snapshot.policies.generation();
         self.key_generation = snapshot.key_generation;
@@ -177,7 +169,7 @@ impl Pending {
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
                 let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
-                let obligations = headers::obligations(set, spoofed);
+                let obligations = headers::obligations(set, spoofed, self.key_headers());
                 self.outcome(Answer::Allow(obligations), grant.policies)
             }
             Decision::Deny(denial) => {
@@ -186,6 +178,14 @@ impl Pending {
                 self.outcome(Answer::Deny(Box::new(refusal)), forbidden_by)
             }
         }
+    }
+
+    /// The headers that the resource's own authenticators take keys from: not for the upstream.
+    fn key_headers(&self) -> &[String] {
+        let index = self.resource.as_ref().map(|(index, _)| *index);
+        index
+            .and_then(|index| self.authorizer.key_headers.get(index))
+            .map_or(&[], Vec::as_slice)
     }
 
     fn refusal(&mut self, denial: Denial) -> Refusal {
@@ -210,7 +210,7 @@ impl Pending {
     }
 
     fn outcome(&mut self, answer: Answer, policies: Vec<Arc<str>>) -> Outcome {
-        let subject = match &self.identity {
+        let subject = match self.known.as_ref().map(|known| &known.identity) {
             Some(Identity::Verified(principal)) => principal.subject.clone(),
             Some(Identity::Anonymous) | None => String::new(),
         };

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use arc_swap::Guard;
 
 use crate::identity::key_set::KeySet;
+use crate::identity::revocation::Revocations;
 use crate::policy::PolicySnapshot;
 
 /// The keys and policies that hold at one moment.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub keys: Vec<Option<Arc<KeySet>>>,
     /// Counts the changes of any key set.
     pub key_generation: u64,
+    /// What has been revoked.
+    pub revocations: Arc<Revocations>,
 }
 
 /// The one place that checks load from and publishers write to.
@@ -37,6 +40,7 @@ impl SnapshotCell {
             policies,
             keys,
             key_generation: 0,
+            revocations: Arc::default(),
         };
         Self {
             current: ArcSwap::from_pointee(first),
@@ -52,6 +56,11 @@ impl SnapshotCell {
     /// Puts other policies in force.
     pub fn publish_policies(&self, policies: Arc<PolicySnapshot>) {
         self.change(|snapshot| snapshot.policies = policies);
+    }
+
+    /// Puts another list of what has been revoked in force.
+    pub fn publish_revocations(&self, revocations: Arc<Revocations>) {
+        self.change(|snapshot| snapshot.revocations = revocations);
     }
 
     /// Puts another key set in force for one authenticator, or withdraws the one it has.

@@ -25,6 +25,7 @@ use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use crate::proto::envoy::service::auth::v3::attribute_context::Request;
 use crate::request::envoy;
 use crate::source::BoxFuture;
+use crate::source::KeySource;
 use crate::source::KeyStatus;
 use crate::source::Refresh;
 use crate::telemetry::decision_log::DecisionLogWriter;
@@ -99,7 +100,11 @@ fn stage(clock: Vec<Option<u64>>, keys: Option<Refresh>) -> Stage {
             config.authenticators.len(),
         )),
         config: Arc::new(config),
-        key_sources: vec![Some(Arc::new(Keys(keys))), None],
+        sources: Sources {
+            keys: vec![Some(Arc::new(Keys(keys))), None],
+            oracles: vec![None, None],
+        },
+        nonce_key: [7; 32],
         clock: Arc::new(Script(Mutex::new(clock.into_iter().rev().collect()))),
         metrics: Arc::clone(&metrics),
         decision_log,
@@ -196,14 +201,14 @@ fn in_time_it_is_allowed_and_recorded_once() {
 
 #[test]
 fn an_allow_after_the_deadline_is_none() {
-    let stage = stage(vec![Some(0), Some(10_000)], None);
+    let stage = stage(vec![Some(0), Some(0), Some(10_000)], None);
     assert_eq!(reason(&stage.check(None).unwrap()), Reason::InternalError);
     assert_eq!(stage.records()[0]["reason"], "internal_error");
 }
 
 #[test]
 fn a_panic_is_a_deny_and_is_recorded() {
-    let stage = stage(vec![Some(0), None], None);
+    let stage = stage(vec![Some(0), Some(0), None], None);
     let outcome = stage.check(None).unwrap();
     assert_eq!(reason(&outcome), Reason::InternalError);
     let counted = r#"resource="open",decision="deny",reason="internal_error"} 1"#;
@@ -216,7 +221,7 @@ fn a_panic_is_a_deny_and_is_recorded() {
 
 #[test]
 fn a_panic_while_a_panic_is_recorded_is_still_a_deny() {
-    let stage = stage(vec![Some(0), None, None], None);
+    let stage = stage(vec![Some(0), Some(0), None, None], None);
     assert_eq!(reason(&stage.check(None).unwrap()), Reason::InternalError);
 }
 

@@ -22,7 +22,8 @@ use crate::policy::PolicySnapshot;
 /// Decide one request offline, and explain the decision
 ///
 /// The policies are those of the configuration, and the decision is taken by the code that `serve`
-/// runs. The caller is described, not proved: no token is read.
+/// runs. The caller is described, not proved: no token is read. What `principals.yaml` says of the
+/// caller is added, as it is by `serve`.
 ///
 /// A request file is YAML (or JSON) in the form of a policy test, without `expect`:
 ///
@@ -77,10 +78,11 @@ impl Check {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };
+        let identity = policies.enrich_identity(&case.identity);
         let decision = decide(
             &case.request,
-            &case.identity,
-            &policies.facts(&case.identity),
+            &identity,
+            &policies.facts(&identity),
             &policies,
             true,
         );

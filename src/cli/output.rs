@@ -48,6 +48,15 @@ impl Output {
         drop(writeln!(err, "{text}"));
     }
 
+    /// Prints something that the operator should know or do, beside the data.
+    pub(super) fn notice(self, text: &str) {
+        if self.json {
+            self.note(&serde_json::json!({"severity": "note", "message": text}).to_string());
+        } else {
+            self.note(text);
+        }
+    }
+
     /// Prints what a report comes to. Programs count for themselves.
     pub(super) fn summary(self, text: &str) {
         if !self.json {

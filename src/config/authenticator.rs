@@ -6,15 +6,19 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::config::api_key;
 use crate::config::api_key::ApiKeyRules;
+use crate::config::introspection;
 use crate::config::introspection::IntrospectionRules;
 use crate::config::jwt;
+use crate::config::mtls;
 use crate::config::mtls::MtlsRules;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::Place;
 use crate::config::reader::shown;
 use crate::config::scalar;
+use crate::config::static_token;
 use crate::config::static_token::StaticTokenRules;
 use crate::config::suggest;
 use crate::config::token_rules::TokenRules;
@@ -168,6 +172,11 @@ impl Algorithm {
             Self::Hs512 => "HS512",
         }
     }
+
+    /// Whether whoever can verify can also sign.
+    pub fn is_symmetric(self) -> bool {
+        Self::SYMMETRIC.contains(&self)
+    }
 }
 
 /// What the file says of one authenticator, complete or not: its name is known to the resources
@@ -176,16 +185,24 @@ pub(super) struct Declared {
     pub(super) name: Arc<str>,
     /// Whether it is `type: anonymous`.
     pub(super) anonymous: bool,
+    /// Whether somebody else issues the tokens that it accepts.
+    pub(super) has_issuer: bool,
     /// Absent: it was reported as faulty.
     pub(super) kind: Option<AuthenticatorKind>,
-    /// Where its issuer stands, or its name when it has none.
+    /// Where that stands which tells it from others of its type, or else its name: the issuer, the
+    /// header, the trust domains.
     pub(super) place: Place,
 }
 
-const TYPES: [&str; 3] = ["oidc", "jwt", "anonymous"];
-
-/// Types that a later version will know.
-const LATER_TYPES: [&str; 4] = ["introspection", "api_key", "static_token", "mtls"];
+const TYPES: [&str; 7] = [
+    "oidc",
+    "jwt",
+    "introspection",
+    "api_key",
+    "static_token",
+    "mtls",
+    "anonymous",
+];
 
 /// Relative paths start at `base`.
 pub(super) fn read_all(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Vec<Declared> {
@@ -220,12 +237,17 @@ fn read(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Declared, 
     let mut declared = Declared {
         name: name.unwrap_or_default().into(),
         anonymous: kind == Some("anonymous"),
+        has_issuer: matches!(kind, Some("oidc" | "jwt" | "introspection")),
         kind: None,
         place: place.clone(),
     };
     match kind {
         Some("oidc") => jwt::read(map, jwt::Type::Oidc, base, &mut declared, faults),
         Some("jwt") => jwt::read(map, jwt::Type::Jwt, base, &mut declared, faults),
+        Some("introspection") => introspection::read(map, base, &mut declared, faults),
+        Some("api_key") => api_key::read(map, &mut declared, faults),
+        Some("static_token") => static_token::read(map, &mut declared, faults),
+        Some("mtls") => mtls::read(map, &mut declared, faults),
         Some("anonymous") => {
             declared.kind = Some(AuthenticatorKind::Anonymous);
             map.finish(faults);
@@ -241,9 +263,7 @@ fn read(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Declared, 
 }
 
 fn unknown_type(node: &Node, text: &str, faults: &mut Faults<'_>) {
-    let help = if LATER_TYPES.contains(&text) && !node.place.is_hidden() {
-        format!("`{text}` is not supported by this version")
-    } else if let Some(near) = suggest::nearest(text, &TYPES) {
+    let help = if let Some(near) = suggest::nearest(text, &TYPES) {
         format!("did you mean `{near}`?")
     } else {
         format!("one of: {}", TYPES.join(", "))

@@ -1,9 +1,14 @@
 //! Where facts are found in a token's claims, and which of them an issuer may assert.
 
+mod preset;
+
+pub(super) use crate::config::claims::preset::PRESETS;
+use crate::config::claims::preset::names;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::shown;
 use crate::config::scalar;
+use crate::config::token_rules::Preset;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
 
@@ -52,12 +57,6 @@ const LONGEST_PATH: usize = 256;
 
 impl Default for ClaimPaths {
     fn default() -> Self {
-        let names = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| ClaimPath::Name((*name).to_owned()))
-                .collect()
-        };
         Self {
             subject: names(&["sub"]),
             client_id: names(&["client_id", "azp"]),
@@ -90,12 +89,15 @@ impl Assertions {
     }
 }
 
-pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> ClaimPaths {
-    let mut paths = ClaimPaths::default();
-    let Some(map) = Mapping::of(node, faults) else {
-        return paths;
+/// The paths, and the product that they come from; a path that is written wins over its.
+pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> (ClaimPaths, Option<Preset>) {
+    let Some(mut map) = Mapping::of(node, faults) else {
+        return (ClaimPaths::default(), None);
     };
-    let mut map = map.later(&["preset"]);
+    let preset = map
+        .optional("preset")
+        .and_then(|node| scalar::word(node, &PRESETS, faults));
+    let mut paths = preset.map(Preset::paths).unwrap_or_default();
     let ClaimPaths {
         subject,
         client_id,
@@ -121,7 +123,7 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> ClaimPaths {
         }
     }
     map.finish(faults);
-    paths
+    (paths, preset)
 }
 
 /// One path, or a list of them; an empty list means that the fact is never read.

@@ -3,8 +3,11 @@
 use crate::config::Config;
 use crate::config::authenticator::Authenticator;
 use crate::config::authenticator::AuthenticatorKind;
-use crate::config::authenticator::JwtRules;
-use crate::config::authenticator::KeyOrigin;
+use crate::config::authenticator::Remote;
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::scalar;
+use crate::config::token_rules::TokenRules;
 
 /// What happens while a switch is on.
 pub(super) fn meaning(switch: &str) -> &'static str {
@@ -12,9 +15,27 @@ pub(super) fn meaning(switch: &str) -> &'static str {
         "insecure_skip_audience" => "tokens that were issued for other services are accepted",
         "insecure_skip_expiry" => "expired tokens, and tokens that never expire, are accepted",
         "insecure_skip_issued_at" => "tokens that were issued in the future are accepted",
-        "insecure_allow_http" => "whoever is on the network path can replace the keys",
+        "insecure_skip_issuer" => {
+            "tokens of any issuer are accepted that no other authenticator has, if the keys fit"
+        }
+        "insecure_allow_http" => {
+            "whoever is on the network path can replace what the issuer says, and read what it is asked"
+        }
         _ => "a check is weaker than it should be",
     }
+}
+
+/// A switch that weakens a check: off unless written, and never without a warning.
+pub(super) fn read(map: &mut Mapping<'_>, key: &'static str, faults: &mut Faults<'_>) -> bool {
+    let Some(node) = map.optional(key) else {
+        return false;
+    };
+    let on = scalar::switch(node, faults).unwrap_or(false);
+    if on {
+        let message = format!("`{key}` is on: {}", meaning(key));
+        faults.warning(&node.place, message, "for experiments only");
+    }
+    on
 }
 
 impl Config {
@@ -32,18 +53,20 @@ impl Config {
                     .to_owned(),
             );
         }
+        if let Some(net) = self.listen.broad_xfcc_peer() {
+            found.push(format!(
+                "`listen.xfcc_peers` holds `{net}`: whoever calls from there may claim any client \
+                 certificate"
+            ));
+        }
         found
     }
 }
 
 fn of_authenticator(authenticator: &Authenticator) -> Vec<String> {
-    let AuthenticatorKind::Jwt(rules) = &authenticator.kind else {
-        return Vec::new();
-    };
-    switches(rules)
+    switches(&authenticator.kind)
         .into_iter()
-        .filter(|(_, on)| *on)
-        .map(|(switch, _)| {
+        .map(|switch| {
             format!(
                 "authenticator `{}`: `{switch}` is on: {}",
                 authenticator.name,
@@ -53,22 +76,36 @@ fn of_authenticator(authenticator: &Authenticator) -> Vec<String> {
         .collect()
 }
 
-/// Every switch that weakens a check, and whether it is on.
-pub(super) fn switches(rules: &JwtRules) -> [(&'static str, bool); 4] {
-    let http = match &rules.keys {
-        KeyOrigin::Discovery(remote) | KeyOrigin::JwksUri(_, remote) => remote.insecure_allow_http,
-        KeyOrigin::Local(_) | KeyOrigin::Development => false,
-    };
+/// Every switch that is on and weakens a check.
+pub(super) fn switches(kind: &AuthenticatorKind) -> Vec<&'static str> {
+    match kind {
+        AuthenticatorKind::Jwt(rules) => weakened(
+            &rules.tokens,
+            rules.insecure_skip_issuer,
+            rules.keys.remote(),
+        ),
+        AuthenticatorKind::Introspection(rules) => {
+            weakened(&rules.tokens, false, Some(&rules.remote))
+        }
+        AuthenticatorKind::ApiKey(_)
+        | AuthenticatorKind::StaticToken(_)
+        | AuthenticatorKind::Mtls(_)
+        | AuthenticatorKind::Anonymous => Vec::new(),
+    }
+}
+
+fn weakened(tokens: &TokenRules, skip_issuer: bool, remote: Option<&Remote>) -> Vec<&'static str> {
     [
+        ("insecure_skip_audience", tokens.insecure_skip_audience),
+        ("insecure_skip_expiry", tokens.insecure_skip_expiry),
+        ("insecure_skip_issued_at", tokens.insecure_skip_issued_at),
+        ("insecure_skip_issuer", skip_issuer),
         (
-            "insecure_skip_audience",
-            rules.tokens.insecure_skip_audience,
+            "insecure_allow_http",
+            remote.is_some_and(|remote| remote.insecure_allow_http),
         ),
-        ("insecure_skip_expiry", rules.tokens.insecure_skip_expiry),
-        (
-            "insecure_skip_issued_at",
-            rules.tokens.insecure_skip_issued_at,
-        ),
-        ("insecure_allow_http", http),
     ]
+    .into_iter()
+    .filter_map(|(switch, on)| on.then_some(switch))
+    .collect()
 }

@@ -1,17 +1,12 @@
 //! The effective configuration as YAML, with every default filled in and every secret left out.
 
+mod authenticator;
+
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::config::authenticator::Authenticator;
-use crate::config::authenticator::AuthenticatorKind;
-use crate::config::authenticator::JwtRules;
-use crate::config::authenticator::KeyOrigin;
-use crate::config::authenticator::LocalMaterial;
-use crate::config::authenticator::Remote;
-use crate::config::claims::Assertions;
-use crate::config::claims::ClaimPaths;
-use crate::config::danger;
+use crate::config::dev_tokens::DEV_AUTHENTICATOR;
+use crate::config::dev_tokens::DevTokens;
 use crate::config::emit::Out;
 use crate::config::emit::document;
 use crate::config::emit::list;
@@ -34,7 +29,11 @@ const REDACTED: &str = "<redacted>";
 /// The configuration as a file that would produce it, but for secrets and `ca_file`, which say only
 /// that they are set.
 pub fn describe(config: &Config) -> String {
-    let authenticators = config.authenticators.iter();
+    // The authenticator of the development tokens is not written: they bring it along.
+    let written = config.authenticators.iter();
+    let written =
+        written.filter(|one| config.dev_tokens.is_none() || *one.name != *DEV_AUTHENTICATOR);
+    let authenticators: Vec<Out> = written.map(|one| authenticator::one(one)).collect();
     let resources = config.resources.iter();
     let mut entries = vec![
         ("listen", listen(&config.listen)),
@@ -42,16 +41,19 @@ pub fn describe(config: &Config) -> String {
             "client_ip",
             map([("from", word(&CLIENT_IP, config.client_ip))]),
         ),
-        (
-            "authenticators",
-            Out::List(authenticators.map(|one| authenticator(one)).collect()),
-        ),
-        (
-            "resources",
-            Out::List(resources.map(|one| resource(one, config)).collect()),
-        ),
     ];
+    if !authenticators.is_empty() {
+        entries.push(("authenticators", Out::List(authenticators)));
+    }
+    entries.push((
+        "resources",
+        Out::List(resources.map(|one| resource(one, config)).collect()),
+    ));
     entries.extend(settings(config));
+    let revocations = config.revocations.as_ref();
+    let revocations = revocations.map_or(Out::Null, |path| text(&path.display()));
+    let dev_tokens = config.dev_tokens.as_ref().map_or(Out::Null, dev_tokens);
+    entries.extend([("revocations", revocations), ("dev_tokens", dev_tokens)]);
     document(&map(entries))
 }
 
@@ -118,96 +120,26 @@ fn listen(listen: &Listen) -> Out {
         ("public", listen.public.as_ref().map_or(Out::Null, text)),
         ("admin", text(&listen.admin)),
         ("trusted_peers", list(&listen.trusted_peers)),
+        ("xfcc_peers", list(&listen.xfcc_peers)),
         ("shared_secret", secret(listen.shared_secret.is_some())),
         ("drain", duration(listen.drain)),
     ])
 }
 
-fn authenticator(one: &Authenticator) -> Out {
-    let name = ("name", text(&one.name));
-    let rules = match &one.kind {
-        AuthenticatorKind::Anonymous => return map([name, ("type", text("anonymous"))]),
-        AuthenticatorKind::Jwt(rules) => rules,
-        AuthenticatorKind::Introspection(_)
-        | AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_) => return map([name]),
-    };
-    let (kind, mut keys) = match &rules.keys {
-        KeyOrigin::Discovery(remote) => ("oidc", vec![ca_file(remote)]),
-        KeyOrigin::JwksUri(url, remote) => ("jwt", vec![("jwks_uri", text(url)), ca_file(remote)]),
-        KeyOrigin::Local(keys) => {
-            let keys = keys.iter().map(|key| {
-                let material = match &key.material {
-                    LocalMaterial::Pem(pem) => ("pem", text(&String::from_utf8_lossy(pem))),
-                    LocalMaterial::Secret(_) => ("secret", text(REDACTED)),
-                };
-                map([
-                    material,
-                    ("algorithm", text(key.algorithm.name())),
-                    ("kid", key.kid.as_ref().map_or(Out::Null, text)),
-                ])
-            });
-            ("jwt", vec![("keys", Out::List(keys.collect()))])
-        }
-        KeyOrigin::Development => ("jwt", Vec::new()),
-    };
-    let mut entries = vec![
-        name,
-        ("type", text(kind)),
-        ("issuer", text(&rules.tokens.issuer)),
-    ];
-    entries.append(&mut keys);
-    entries.append(&mut rule_entries(rules));
-    for (switch, on) in danger::switches(rules) {
-        if on {
-            entries.push((switch, Out::Switch(true)));
-        }
-    }
-    map(entries)
-}
-
-fn rule_entries(rules: &JwtRules) -> Vec<(&'static str, Out)> {
-    vec![
-        ("audiences", list(&rules.tokens.audiences)),
-        (
-            "algorithms",
-            list(rules.algorithms.iter().map(|one| one.name())),
-        ),
-        ("token_types", list(&rules.token_types)),
-        ("claims", claims(&rules.tokens.claims)),
-        ("roles", assertions(&rules.tokens.roles)),
-        ("groups", assertions(&rules.tokens.groups)),
-        ("scopes", assertions(&rules.tokens.scopes)),
-        ("leeway", duration(rules.tokens.leeway)),
-        ("max_lifetime", duration(rules.tokens.max_lifetime)),
-    ]
-}
-
-fn ca_file(remote: &Remote) -> (&'static str, Out) {
-    let shown = match &remote.ca_pem {
-        Some(_) => text("<set>"),
-        None => Out::Null,
-    };
-    ("ca_file", shown)
-}
-
-fn claims(paths: &ClaimPaths) -> Out {
+fn dev_tokens(tokens: &DevTokens) -> Out {
+    let clients = tokens.clients.iter().map(|client| {
+        let mut entries = vec![
+            ("client_id", text(&client.client_id)),
+            ("client_secret", secret(true)),
+            ("subject", client.subject.as_ref().map_or(Out::Null, text)),
+        ];
+        entries.extend(authenticator::grants(&client.grants));
+        map(entries)
+    });
     map([
-        ("subject", list(&paths.subject)),
-        ("client_id", list(&paths.client_id)),
-        ("roles", list(&paths.roles)),
-        ("groups", list(&paths.groups)),
-        ("scopes", list(&paths.scopes)),
-        ("tenant", list(&paths.tenant)),
-        ("email", list(&paths.email)),
-        ("name", list(&paths.name)),
+        ("lifetime", duration(tokens.lifetime)),
+        ("clients", Out::List(clients.collect())),
     ])
-}
-
-fn assertions(assertions: &Assertions) -> Out {
-    let allow = assertions.allow.as_ref().map_or(Out::Null, list);
-    map([("allow", allow), ("prefix", text(&assertions.prefix))])
 }
 
 fn resource(one: &Resource, config: &Config) -> Out {

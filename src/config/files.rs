@@ -52,6 +52,17 @@ pub(super) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     Ok(content)
 }
 
+/// Whether a file can be read; of what it holds, one byte at most.
+pub(super) fn probe(path: &Path) -> Result<(), FileError> {
+    File::open(path)
+        .and_then(|file| file.take(1).read_to_end(&mut Vec::new()))
+        .map(|_| ())
+        .map_err(|reason| FileError::Unreadable {
+            path: path.display().to_string(),
+            reason,
+        })
+}
+
 /// Reads a UTF-8 file of at most `limit` bytes.
 pub(super) fn text(path: &Path, limit: u64) -> Result<String, FileError> {
     String::from_utf8(bytes(path, limit)?).map_err(|_| FileError::NotText {
@@ -74,5 +85,10 @@ mod tests {
         assert!(matches!(text(&path, 5), Err(FileError::NotText { .. })));
         let missing = bytes(&dir.path().join("none"), 5);
         assert!(matches!(missing, Err(FileError::Unreadable { .. })));
+        assert!(probe(&path).is_ok());
+        for not_a_file in [dir.path(), &dir.path().join("none")] {
+            let probed = probe(not_a_file);
+            assert!(matches!(probed, Err(FileError::Unreadable { .. })));
+        }
     }
 }

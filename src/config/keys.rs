@@ -1,4 +1,4 @@
-//! Public keys and certificate authorities that the operator wrote down, as PEM.
+//! Keys and certificate authorities that the operator wrote down.
 
 use std::path::Path;
 
@@ -6,12 +6,13 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::DecodingKeyKind;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use secrecy::SecretString;
 
+use crate::config::algorithms;
 use crate::config::authenticator::Algorithm;
 use crate::config::authenticator::LocalKey;
 use crate::config::authenticator::LocalMaterial;
 use crate::config::files;
-use crate::config::jwt;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::scalar;
@@ -42,7 +43,6 @@ pub(super) fn read_authorities(
 /// The list of `keys`.
 pub(super) fn read_local(
     node: &Node,
-    allowed: &[Algorithm],
     base: &Path,
     faults: &mut Faults<'_>,
 ) -> Option<Vec<LocalKey>> {
@@ -53,7 +53,7 @@ pub(super) fn read_local(
     }
     let mut keys: Vec<LocalKey> = Vec::new();
     for item in items {
-        let Some(key) = read_key(item, allowed, base, faults) else {
+        let Some(key) = read_key(item, base, faults) else {
             continue;
         };
         if key.kid.is_some() && keys.iter().any(|other| other.kid == key.kid) {
@@ -64,53 +64,106 @@ pub(super) fn read_local(
     Some(keys)
 }
 
-fn read_key(
-    node: &Node,
-    allowed: &[Algorithm],
-    base: &Path,
-    faults: &mut Faults<'_>,
-) -> Option<LocalKey> {
-    let mut map = Mapping::of(node, faults)?.later(&["secret"]);
+fn read_key(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<LocalKey> {
+    let mut map = Mapping::of(node, faults)?;
     let algorithm_node = map.required("algorithm", faults);
-    let algorithm = algorithm_node.and_then(|node| jwt::read_algorithm(node, faults));
+    let algorithm = algorithm_node.and_then(|node| algorithms::read(node, faults));
     let kid = map
         .optional("kid")
         .and_then(|node| scalar::filled(node, faults))
         .map(str::to_owned);
-    let file = map.optional("file");
-    let inline = map.optional("pem");
-    let (place, pem) = match (file, inline) {
-        (Some(node), None) => (&node.place, read_file(node, base, faults)),
-        (None, Some(node)) => {
-            let text = scalar::text(node, faults);
-            (&node.place, text.map(|text| text.as_bytes().to_vec()))
-        }
-        (Some(_), Some(node)) => {
-            faults.error(&node.place, "`file` and `pem`: only one of them");
-            (&node.place, None)
-        }
-        (None, None) => {
-            faults.error_help(map.place(), "no key", "set `file` or `pem`");
-            (map.place(), None)
-        }
-    };
+    let sources = ["file", "pem", "secret"];
+    let [file, pem, secret] = sources.map(|key| map.optional(key));
+    let written: Vec<&Node> = [file, pem, secret].into_iter().flatten().collect();
+    let place = map.place();
     map.finish(faults);
-    let (algorithm, pem) = (algorithm?, pem?);
-    if !allowed.contains(&algorithm)
-        && let Some(node) = algorithm_node
-    {
-        let message = format!("`{}` is not among `algorithms`", algorithm.name());
-        faults.error(&node.place, message);
-    }
-    if let Err(fault) = check(&pem, algorithm) {
-        faults.error_help(place, fault.to_string(), fault.help());
+    let Some(source) = written.first() else {
+        faults.error_help(place, "no key", "set `file`, `pem` or `secret`");
+        return None;
+    };
+    if let Some(second) = written.get(1) {
+        faults.error(
+            &second.place,
+            "`file`, `pem` and `secret`: only one of them",
+        );
         return None;
     }
+    let algorithm = algorithm?;
+    if algorithm.is_symmetric() != secret.is_some() {
+        refuse_mismatch(algorithm_node?, algorithm, faults);
+        return None;
+    }
+    let material = if secret.is_some() {
+        LocalMaterial::Secret(read_secret(source, algorithm, faults)?)
+    } else {
+        let pem = if file.is_some() {
+            read_file(source, base, faults)?
+        } else {
+            scalar::text(source, faults)?.as_bytes().to_vec()
+        };
+        if let Err(fault) = check(&pem, algorithm) {
+            faults.error_help(&source.place, fault.to_string(), fault.help());
+            return None;
+        }
+        LocalMaterial::Pem(pem)
+    };
     Some(LocalKey {
-        material: LocalMaterial::Pem(pem),
+        material,
         algorithm,
         kid,
     })
+}
+
+/// A public key must never serve as a secret: everybody may know it.
+fn refuse_mismatch(node: &Node, algorithm: Algorithm, faults: &mut Faults<'_>) {
+    if algorithm.is_symmetric() {
+        let help = "give a `secret`, or name the algorithm of the public key";
+        algorithms::refuse_symmetric(node, algorithm, help, faults);
+    } else {
+        let message = format!("`{}` is not for a secret", algorithm.name());
+        let help = algorithms::one_of(&Algorithm::SYMMETRIC);
+        faults.error_help(&node.place, message, help);
+    }
+}
+
+/// A secret at least as long as the hash (RFC 7518, section 3.2).
+fn read_secret(node: &Node, algorithm: Algorithm, faults: &mut Faults<'_>) -> Option<SecretString> {
+    let text = scalar::text(node, faults)?;
+    if text.contains("-----BEGIN ") {
+        faults.error_help(
+            &node.place,
+            "a key in PEM form where a secret is wanted",
+            "a public key is known to everybody: give it as `file` or `pem`",
+        );
+        return None;
+    }
+    let least = match algorithm {
+        Algorithm::Hs256 => 32,
+        Algorithm::Hs384 => 48,
+        Algorithm::Hs512
+        | Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512
+        | Algorithm::Es256
+        | Algorithm::Es384
+        | Algorithm::EdDsa => 64,
+    };
+    let message = if text.len() < least {
+        format!(
+            "`{}` needs a secret of at least {least} bytes",
+            algorithm.name()
+        )
+    } else if text.bytes().all(|byte| text.bytes().next() == Some(byte)) {
+        "a secret of one byte, repeated".to_owned()
+    } else {
+        return Some(SecretString::from(text));
+    };
+    let help = format!("make one with `openssl rand -hex {least}`");
+    faults.error_help(&node.place, message, help);
+    None
 }
 
 fn read_file(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Vec<u8>> {

@@ -63,6 +63,9 @@ pub enum ClientIp {
 /// Bytes of `sun_path` on Linux, less the one that ends it.
 const UNIX_PATH: usize = 107;
 
+/// Shorter prefixes hold more than one operator's addresses.
+const BROAD: u8 = 8;
+
 impl Default for Listen {
     fn default() -> Self {
         let local = |port| Address::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -82,7 +85,6 @@ impl Default for Listen {
     }
 }
 
-/// `host:port` or `unix:/path`, as it is written.
 impl Address {
     /// Reads `host:port`, with an IP address, or `unix:/path`; absent when the text is neither.
     pub fn read(text: &str) -> Option<Self> {
@@ -94,8 +96,17 @@ impl Address {
             None => text.parse().ok().map(Self::Tcp),
         }
     }
+
+    /// Whether nobody but this machine can reach it.
+    pub(super) fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
 }
 
+/// `host:port` or `unix:/path`, as it is written.
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -138,6 +149,10 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
     if let Some(node) = map.optional("trusted_peers") {
         listen.trusted_peers = read_peers(node, faults);
     }
+    if let Some(node) = map.optional("xfcc_peers") {
+        listen.xfcc_peers = read_peers(node, faults);
+        warn_of_broad_peers(node, &listen, faults);
+    }
     listen.shared_secret = map
         .optional("shared_secret")
         .and_then(|node| scalar::secret(node, faults));
@@ -160,7 +175,34 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Listen {
     listen
 }
 
+fn warn_of_broad_peers(node: &Node, listen: &Listen, faults: &mut Faults<'_>) {
+    if let Some(net) = listen.broad_xfcc_peer() {
+        let message = format!(
+            "whoever calls from {} may claim any client certificate",
+            shown(node, &net.to_string())
+        );
+        faults.warning(&node.place, message, "name the proxies that set the header");
+    }
+}
+
 impl Listen {
+    /// The first network of `xfcc_peers` that is too broad to be a proxy's.
+    pub(super) fn broad_xfcc_peer(&self) -> Option<&IpNet> {
+        self.xfcc_peers.iter().find(|net| net.prefix_len() < BROAD)
+    }
+
+    /// Every listener, by its key.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (&'static str, &Address)> {
+        let public = self.public.as_ref().map(|public| ("public", public));
+        [
+            ("grpc", &self.grpc),
+            ("http", &self.http),
+            ("admin", &self.admin),
+        ]
+        .into_iter()
+        .chain(public)
+    }
+
     /// Whether any address may call `http` without a secret.
     pub(super) fn trusts_everybody(&self) -> bool {
         self.shared_secret.is_none() && self.trusted_peers.iter().any(|net| net.prefix_len() == 0)

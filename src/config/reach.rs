@@ -1,10 +1,12 @@
-//! Which authenticators answer for which resource, and what must hold between them.
+//! Which authenticators answer for which resource.
+
+mod issuers;
+mod rivals;
 
 use std::collections::BTreeSet;
 
 use crate::config::authenticator;
 use crate::config::authenticator::AuthenticatorKind;
-use crate::config::authenticator::JwtRules;
 use crate::config::reader::Faults;
 use crate::config::reader::Place;
 use crate::config::reader::shown;
@@ -19,21 +21,84 @@ pub(super) fn connect(
     authenticators: &[authenticator::Declared],
     faults: &mut Faults<'_>,
 ) {
-    let mut reported = BTreeSet::new();
+    let mut reported = Reported::new();
+    issuers::refuse_shared_names(authenticators, &mut reported, faults);
+    rivals::refuse_shared_ids(authenticators, faults);
     for declared in resources {
         let accepted = if let Some(node) = declared.authenticators {
             named(node, authenticators, faults)
         } else {
             all_but_anonymous(&declared.place, authenticators, faults)
         };
-        let all: Vec<&authenticator::Declared> = accepted
-            .iter()
-            .filter_map(|index| authenticators.get(*index))
-            .collect();
-        refuse_two_anonymous(declared, &all, faults);
-        refuse_like_issuers(&declared.resource.name, &all, &mut reported, faults);
-        refuse_unrestricted_issuers(declared, &all, faults);
+        let place = declared
+            .authenticators
+            .map_or(&declared.place, |node| &node.place);
+        let meeting = Meeting {
+            resource: &declared.resource.name,
+            place,
+            accepted: accepted
+                .iter()
+                .filter_map(|index| authenticators.get(*index))
+                .collect(),
+        };
+        rivals::refuse(&meeting, &mut reported, faults);
+        issuers::refuse_alike(&meeting, &mut reported, faults);
+        issuers::refuse_unrestricted(&meeting, faults);
         declared.resource.authenticators = accepted;
+    }
+}
+
+/// The authenticators that meet on one resource.
+struct Meeting<'m> {
+    resource: &'m str,
+    /// Where it is said that they do.
+    place: &'m Place,
+    accepted: Vec<&'m authenticator::Declared>,
+}
+
+/// Pairs that were reported, so that each is reported once however many resources accept both.
+type Reported = BTreeSet<(String, String)>;
+
+impl Meeting<'_> {
+    /// Reports that two of them could answer for one credential.
+    fn refuse(
+        &self,
+        (first, second): (&authenticator::Declared, &authenticator::Declared),
+        how: &str,
+        reported: &mut Reported,
+        faults: &mut Faults<'_>,
+    ) {
+        if !reported.insert((first.name.to_string(), second.name.to_string())) {
+            return;
+        }
+        let message = format!(
+            "`{}` and `{}` {how}, and resource `{}` accepts both",
+            first.name, second.name, self.resource
+        );
+        faults.error_help(
+            &second.place,
+            message,
+            "name one of them in the `authenticators` of the resource",
+        );
+    }
+}
+
+/// Headers under the prefix of identity headers are ours to set: a key would be lost there.
+pub(super) fn refuse_identity_headers(
+    authenticators: &[authenticator::Declared],
+    prefix: &str,
+    faults: &mut Faults<'_>,
+) {
+    for one in authenticators {
+        if let Some(AuthenticatorKind::ApiKey(rules)) = &one.kind
+            && rules.header.starts_with(prefix)
+        {
+            faults.error_help(
+                &one.place,
+                "the header of keys stands under the prefix of identity headers",
+                "such headers are removed from requests: take another header or another prefix",
+            );
+        }
     }
 }
 
@@ -99,96 +164,4 @@ fn named(
         }
     }
     found
-}
-
-fn refuse_two_anonymous(
-    declared: &resource::Declared<'_>,
-    accepted: &[&authenticator::Declared],
-    faults: &mut Faults<'_>,
-) {
-    if accepted.iter().filter(|one| one.anonymous).count() > 1 {
-        let place = declared
-            .authenticators
-            .map_or(&declared.place, |node| &node.place);
-        faults.error(place, "two anonymous authenticators on one resource");
-    }
-}
-
-/// A token goes to the authenticator whose issuer is its `iss`; two that are alike would leave it to
-/// their order, or to a slip of the pen.
-fn refuse_like_issuers(
-    resource: &str,
-    accepted: &[&authenticator::Declared],
-    reported: &mut BTreeSet<(String, String)>,
-    faults: &mut Faults<'_>,
-) {
-    let issuers: Vec<(&authenticator::Declared, &JwtRules)> =
-        accepted.iter().copied().filter_map(with_rules).collect();
-    for (index, (one, rules)) in issuers.iter().enumerate() {
-        let Some((other, theirs)) = issuers
-            .iter()
-            .take(index)
-            .find(|(_, other)| alike(&other.tokens.issuer) == alike(&rules.tokens.issuer))
-        else {
-            continue;
-        };
-        if !reported.insert((other.name.to_string(), one.name.to_string())) {
-            continue;
-        }
-        let how = if theirs.tokens.issuer == rules.tokens.issuer {
-            "have the same issuer"
-        } else {
-            "have issuers that differ only in case or in a slash at the end"
-        };
-        let message = format!(
-            "`{}` and `{}` {how}, and resource `{resource}` accepts both",
-            other.name, one.name
-        );
-        faults.error_help(
-            &one.place,
-            message,
-            "name one of them in the `authenticators` of the resource",
-        );
-    }
-}
-
-fn refuse_unrestricted_issuers(
-    declared: &resource::Declared<'_>,
-    accepted: &[&authenticator::Declared],
-    faults: &mut Faults<'_>,
-) {
-    let mut open = accepted
-        .iter()
-        .copied()
-        .filter_map(with_rules)
-        .filter(|(_, rules)| rules.tokens.roles.is_unrestricted())
-        .map(|(one, _)| &one.name);
-    if let (Some(first), Some(second)) = (open.next(), open.next()) {
-        let message = format!(
-            "`{first}` and `{second}` could each assert the roles of the other on this resource"
-        );
-        let place = declared
-            .authenticators
-            .map_or(&declared.place, |node| &node.place);
-        faults.error_help(
-            place,
-            message,
-            "set `roles: {prefix: ...}` or `roles: {allow: [...]}` on one of them",
-        );
-    }
-}
-
-fn with_rules(declared: &authenticator::Declared) -> Option<(&authenticator::Declared, &JwtRules)> {
-    match declared.kind.as_ref()? {
-        AuthenticatorKind::Jwt(rules) => Some((declared, rules)),
-        AuthenticatorKind::Introspection(_)
-        | AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_)
-        | AuthenticatorKind::Anonymous => None,
-    }
-}
-
-fn alike(issuer: &str) -> String {
-    issuer.trim_end_matches('/').to_lowercase()
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub(super) use crate::config::resource::read::Declared;
 pub(super) use crate::config::resource::read::read_all;
+pub(super) use crate::config::resource::scopes::read_scopes;
 
 /// Something that is protected.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The JSON Schema (2020-12) of the configuration file, for editors and for checks in pipelines.
 
 mod authenticator;
+mod credentials;
 mod resource;
 
 use serde_json::Map;
@@ -15,7 +16,7 @@ use crate::config::settings::FORMATS;
 pub fn json_schema() -> Value {
     let mut schema = object(
         "Configuration of cedargate.",
-        &["authenticators", "resources"],
+        &["resources"],
         [
             ("listen", listen()),
             ("client_ip", client_ip()),
@@ -37,10 +38,19 @@ pub fn json_schema() -> Value {
                 "explain_to_anonymous",
                 switch("Whether strangers are told the names of roles."),
             ),
+            (
+                "revocations",
+                nullable("File of what was revoked, relative to this file."),
+            ),
+            ("dev_tokens", credentials::dev_tokens()),
         ],
     );
     if let Value::Object(root) = &mut schema {
         root.insert("$schema".into(), json!(DIALECT));
+        root.insert(
+            "anyOf".into(),
+            json!([{"required": ["authenticators"]}, {"required": ["dev_tokens"]}]),
+        );
         root.insert("title".into(), json!("cedargate configuration"));
     }
     schema
@@ -128,6 +138,12 @@ fn listen() -> Value {
                 texts("Who may call `http`: addresses and networks."),
             ),
             (
+                "xfcc_peers",
+                texts(
+                    "Who may say in `x-forwarded-client-cert` which certificate a client presented.",
+                ),
+            ),
+            (
                 "shared_secret",
                 nullable("What callers of `http` send in `x-cedargate-secret`."),
             ),
@@ -198,6 +214,14 @@ fn object<const N: usize>(
         "required": required,
         "additionalProperties": false,
     })
+}
+
+/// The mapping with further keys.
+fn with<const N: usize>(mut schema: Value, more: [(&str, Value); N]) -> Value {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    schema
 }
 
 fn string(description: &str) -> Value {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::files;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::shown;
@@ -221,6 +222,25 @@ fn read_sink(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<Decisi
             None
         }
     }
+}
+
+/// The file of what was revoked, which must be readable. A relative path starts at `base`.
+pub(super) fn read_revocations(
+    node: &Node,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<PathBuf> {
+    let path = base.join(scalar::filled(node, faults)?);
+    if let Err(error) = files::probe(&path) {
+        let message = if node.place.is_hidden() {
+            "the file cannot be read".to_owned()
+        } else {
+            error.to_string()
+        };
+        let help = "make it, empty if nothing is revoked: without it nothing could be";
+        faults.error_help(&node.place, message, help);
+    }
+    Some(path)
 }
 
 pub(super) fn read_admin(node: &Node, faults: &mut Faults<'_>) -> Option<SecretString> {

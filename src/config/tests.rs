@@ -1,5 +1,7 @@
 //! The configuration as a whole: what is accepted, what is refused, and how a report reads.
 
+mod credentials;
+mod described;
 mod report;
 mod rules;
 mod schema;
@@ -34,6 +36,7 @@ fn source(text: &str) -> Source {
 fn environment(name: &str) -> Option<OsString> {
     match name {
         "SHARED_SECRET" => Some("correct-horse-battery".into()),
+        "LONG_SECRET" => Some("hunter2-0123456789-0123456789-0123456789".into()),
         "WORD" => Some("hunter2".into()),
         _ => None,
     }
@@ -75,10 +78,19 @@ fn every_key_of_the_full_example_arrives() {
     assert!(config.explain_to_anonymous);
     assert_eq!(config.identity_headers.prefix, "x-caller-");
     assert_eq!(config.identity_headers.send.len(), 9);
+    assert_eq!(config.listen.xfcc_peers.len(), 1);
+    assert_eq!(config.revocations, Some(fixtures().join("revoked.txt")));
+    assert!(config.dev_tokens.is_none());
     let names: Vec<&str> = config.authenticators.iter().map(|one| &*one.name).collect();
-    assert_eq!(names, ["corp", "partner", "ci", "strangers"]);
-    assert_eq!(config.resources[0].authenticators, [0, 1, 3]);
-    assert_eq!(config.resources[1].authenticators, [0, 1, 2]);
+    assert_eq!(
+        names.join(" "),
+        "corp partner ci legacy opaque keys more-keys shared mesh strangers"
+    );
+    assert_eq!(config.resources[0].authenticators, [0, 1, 9]);
+    assert_eq!(
+        config.resources[1].authenticators,
+        [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    );
 }
 
 #[test]
@@ -165,116 +177,6 @@ fn null_is_as_good_as_absent() {
 }
 
 #[test]
-fn a_description_can_be_loaded_and_says_the_same() {
-    let path = fixtures().join("full.yaml");
-    let text = files::text(&path, LARGEST).unwrap();
-    let text = text.replace("ca_file: ca.pem", "ca_file: null");
-    for text in [text.as_str(), REST] {
-        let described = describe(&parsed(text).unwrap().config);
-        assert!(!described.contains("correct-horse"), "{described}");
-        assert!(!described.contains("0123456789abcdef"), "{described}");
-        let again = described.replace("<redacted>", "0123456789abcdef");
-        let again = parsed(&again).map_err(|faults| crate::fault::render::render(&faults, false));
-        assert_eq!(describe(&again.unwrap().config), described);
-    }
-}
-
-#[test]
-fn effective_listeners_and_authenticators_are_readable() {
-    let described = describe(&parsed(REST).unwrap().config);
-    let (head, _) = described.split_once("resources:").unwrap();
-    insta::assert_snapshot!(head, @r#"
-    listen:
-      grpc: "127.0.0.1:9191"
-      http: "127.0.0.1:9192"
-      public: null
-      admin: "127.0.0.1:9193"
-      trusted_peers: ["127.0.0.0/8", "::1/128"]
-      shared_secret: null
-      drain: "5s"
-    client_ip:
-      from: peer
-    authenticators:
-      - name: corp
-        type: oidc
-        issuer: "https://auth.example.com"
-        ca_file: null
-        audiences: []
-        algorithms: [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]
-        token_types: ["at+jwt", jwt]
-        claims:
-          subject: [sub]
-          client_id: [client_id, azp]
-          roles: [roles, realm_access.roles]
-          groups: [groups]
-          scopes: [scope, scp]
-          tenant: [tenant, tid, org_id]
-          email: [email]
-          name: [name]
-        roles:
-          allow: null
-          prefix: ""
-        groups:
-          allow: null
-          prefix: ""
-        scopes:
-          allow: null
-          prefix: ""
-        leeway: "30s"
-        max_lifetime: "24h"
-    "#);
-}
-
-#[test]
-fn effective_resources_and_settings_are_readable() {
-    let described = describe(&parsed(REST).unwrap().config);
-    let (_, rest) = described.split_once("resources:").unwrap();
-    let base = fixtures().display().to_string();
-    insta::assert_snapshot!(rest.replace(&base, "BASE"), @r#"
-      - name: weather
-        url: "https://mcp.example.com/mcp"
-        kind: mcp
-        audiences: ["https://mcp.example.com/mcp"]
-        authenticators: [corp]
-        tenant: ""
-        labels: []
-        groups: []
-        scopes:
-          hierarchy: {}
-        metadata:
-          scopes_supported: []
-          resource_name: ""
-          resource_documentation: ""
-          resource_policy_uri: ""
-          resource_tos_uri: ""
-        mcp:
-          allowed_origins: []
-          versions: []
-          batches: deny
-          message_from: body
-    policies:
-      dir: "BASE/policies"
-      reload_interval: "1s"
-    identity_headers:
-      prefix: x-cedargate-
-      send: [subject, client-id, roles, scopes, issuer, tenant]
-    limits:
-      body: "1MiB"
-      token: "16KiB"
-      deadline: "150ms"
-    decision_log:
-      to: stdout
-      arguments: []
-    admin:
-      token: null
-    log:
-      level: info
-      format: json
-    explain_to_anonymous: false
-    "#);
-}
-
-#[test]
 fn overrides_win_and_name_their_flag() {
     let overrides = Overrides {
         grpc: Some("127.0.0.1:1".into()),
@@ -350,7 +252,9 @@ fn a_file_that_cannot_be_read_is_a_fault_of_that_file() {
 #[test]
 fn danger_is_warned_of_and_told_at_start() {
     let text = "
-listen: {trusted_peers: [0.0.0.0/0]}
+listen:
+  trusted_peers: [0.0.0.0/0]
+  xfcc_peers: [10.0.0.0/8, 10.0.0.0/7]
 authenticators:
   - name: lab
     type: oidc
@@ -358,7 +262,16 @@ authenticators:
     insecure_skip_audience: true
     insecure_skip_expiry: true
     insecure_skip_issued_at: true
+    insecure_skip_issuer: true
     insecure_allow_http: true
+  - name: lab-2
+    type: introspection
+    endpoint: http://lab.example/introspect
+    client_id: a
+    client_secret: b
+    roles: {allow: []}
+    insecure_allow_http: true
+    insecure_skip_expiry: true
 resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
 ";
     let Loaded { config, warnings } = parsed(text).unwrap();
@@ -367,12 +280,16 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
         .filter_map(|one| one.position)
         .map(|at| at.line)
         .collect();
-    assert_eq!(places, [2, 7, 8, 9, 10]);
+    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21]);
     insta::assert_snapshot!(config.danger().join("\n"), @r"
     authenticator `lab`: `insecure_skip_audience` is on: tokens that were issued for other services are accepted
     authenticator `lab`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
     authenticator `lab`: `insecure_skip_issued_at` is on: tokens that were issued in the future are accepted
-    authenticator `lab`: `insecure_allow_http` is on: whoever is on the network path can replace the keys
+    authenticator `lab`: `insecure_skip_issuer` is on: tokens of any issuer are accepted that no other authenticator has, if the keys fit
+    authenticator `lab`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
+    authenticator `lab-2`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
+    authenticator `lab-2`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
     `listen.trusted_peers` holds every address and there is no `shared_secret`: everybody may call the http listener
+    `listen.xfcc_peers` holds `10.0.0.0/7`: whoever calls from there may claim any client certificate
     ");
 }

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
+use crate::config::claims;
 use crate::config::claims::Assertions;
 use crate::config::claims::ClaimPaths;
+use crate::config::danger;
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::reader::shown;
+use crate::config::scalar;
+use crate::config::yaml::Node;
 
 /// The rules for the tokens of one issuer, whether they are signed or introspected.
 #[derive(Clone, Debug)]
@@ -58,4 +65,105 @@ pub enum Preset {
     Okta,
     /// Amazon Cognito
     Cognito,
+}
+
+/// RFC 7519, section 4.1.4 allows "a few minutes".
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl TokenRules {
+    /// The rules of an issuer of whom the file says no more than its name.
+    pub(super) fn of(issuer: String) -> Self {
+        Self {
+            issuer,
+            audiences: Vec::new(),
+            preset: None,
+            claims: ClaimPaths::default(),
+            roles: Assertions::default(),
+            groups: Assertions::default(),
+            scopes: Assertions::default(),
+            leeway: DEFAULT_LEEWAY,
+            max_lifetime: DEFAULT_LIFETIME,
+            dpop: DpopRules::default(),
+            insecure_skip_audience: false,
+            insecure_skip_expiry: false,
+            insecure_skip_issued_at: false,
+        }
+    }
+}
+
+/// Reads everything but the issuer, which is left empty.
+pub(super) fn read(map: &mut Mapping<'_>, faults: &mut Faults<'_>) -> TokenRules {
+    let mut tokens = TokenRules::of(String::new());
+    if let Some(audiences) = map
+        .optional("audiences")
+        .and_then(|node| scalar::texts(node, faults))
+    {
+        tokens.audiences = audiences;
+    }
+    if let Some(node) = map.optional("claims") {
+        (tokens.claims, tokens.preset) = claims::read(node, faults);
+    }
+    for (key, slot) in [
+        ("roles", &mut tokens.roles),
+        ("groups", &mut tokens.groups),
+        ("scopes", &mut tokens.scopes),
+    ] {
+        if let Some(node) = map.optional(key) {
+            *slot = claims::read_assertions(node, faults);
+        }
+    }
+    if let Some(leeway) = map
+        .optional("leeway")
+        .and_then(|node| scalar::duration(node, Duration::ZERO..=LONGEST_LEEWAY, faults))
+    {
+        tokens.leeway = leeway;
+    }
+    if let Some(lifetime) = map.optional("max_lifetime").and_then(|node| {
+        let bounds = Duration::from_secs(1)..=*scalar::any_duration().end();
+        scalar::duration(node, bounds, faults)
+    }) {
+        tokens.max_lifetime = lifetime;
+    }
+    if let Some(node) = map.optional("dpop") {
+        tokens.dpop = read_dpop(node, faults);
+    }
+    tokens.insecure_skip_audience = danger::read(map, "insecure_skip_audience", faults);
+    tokens.insecure_skip_expiry = danger::read(map, "insecure_skip_expiry", faults);
+    tokens.insecure_skip_issued_at = danger::read(map, "insecure_skip_issued_at", faults);
+    tokens
+}
+
+/// The text of an issuer: what stands before the `#` in the ids of its principals.
+pub(super) fn read_issuer<'t>(node: &'t Node, faults: &mut Faults<'_>) -> Option<&'t str> {
+    let text = scalar::filled(node, faults)?;
+    if text.contains('#') || text.chars().any(char::is_whitespace) {
+        let message = format!("{} cannot be an issuer", shown(node, text));
+        faults.error_help(&node.place, message, "no blanks, and no `#`");
+        return None;
+    }
+    Some(text)
+}
+
+fn read_dpop(node: &Node, faults: &mut Faults<'_>) -> DpopRules {
+    let mut rules = DpopRules::default();
+    let Some(mut map) = Mapping::of(node, faults) else {
+        return rules;
+    };
+    for (key, slot) in [
+        ("required", &mut rules.required),
+        ("nonce", &mut rules.nonce),
+    ] {
+        if let Some(on) = map
+            .optional(key)
+            .and_then(|node| scalar::switch(node, faults))
+        {
+            *slot = on;
+        }
+    }
+    map.finish(faults);
+    rules
 }

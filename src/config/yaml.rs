@@ -249,10 +249,27 @@ pub(super) fn hide_secrets(node: &mut Node, parent: &str, faults: &mut Faults<'_
             for entry in entries {
                 if secret_name(parent, &entry.key) {
                     hide_all(&mut entry.value, faults);
+                } else if names_keys(&entry.key) {
+                    hide_keys(&mut entry.value, &entry.key, faults);
                 } else {
                     hide_secrets(&mut entry.value, &entry.key, faults);
                 }
             }
+        }
+    }
+}
+
+/// Hides what stands under `keys` by itself: what is no mapping with keys of its own may be a secret, or
+/// a mapping from ids to secrets.
+fn hide_keys(node: &mut Node, key: &str, faults: &mut Faults<'_>) {
+    let Value::Sequence(items) = &mut node.value else {
+        hide_all(node, faults);
+        return;
+    };
+    for item in items {
+        match &item.value {
+            Value::Mapping(_) => hide_secrets(item, key, faults),
+            Value::Scalar { .. } | Value::Sequence(_) | Value::Invalid => hide_all(item, faults),
         }
     }
 }
@@ -272,9 +289,16 @@ fn hide_all(node: &mut Node, faults: &mut Faults<'_>) {
     }
 }
 
-/// The keys that hold secrets. A misspelt one holds a secret as well.
-pub(super) const SECRET_KEYS: [&str; 5] =
-    ["shared_secret", "token", "secret", "client_secret", "pem"];
+/// The keys that hold secrets, or what a secret is easily mistaken for. A misspelt one holds a secret
+/// as well.
+pub(super) const SECRET_KEYS: [&str; 6] = [
+    "shared_secret",
+    "token",
+    "secret",
+    "client_secret",
+    "pem",
+    "hash",
+];
 
 fn secret_name(parent: &str, key: &str) -> bool {
     if parent == "limits" {
@@ -282,14 +306,31 @@ fn secret_name(parent: &str, key: &str) -> bool {
     }
     let lower = key.to_lowercase();
     SECRET_KEYS.iter().any(|name| near(&lower, name))
-        || ["secret", "password", "passwd", "credential", "private"]
-            .iter()
-            .any(|word| lower.contains(word))
+        || matches!(lower.as_str(), "key" | "value" | "apikey" | "api_key")
+        || [
+            "secret",
+            "password",
+            "passwd",
+            "credential",
+            "private",
+            "bearer",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
-/// Within two slips; a short name has too many neighbours.
+fn names_keys(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    near(&lower, "keys") || lower.ends_with("keys")
+}
+
+/// Within a few slips; a short name has too many neighbours.
 fn near(key: &str, name: &str) -> bool {
-    let slips = if name.len() > 3 { 2 } else { 0 };
+    let slips = match name.len() {
+        0..=3 => 0,
+        4 => 1,
+        _ => 2,
+    };
     suggest::distance(key, name) <= slips
 }
 

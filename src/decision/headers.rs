@@ -14,7 +14,7 @@ pub enum Obligation {
     Remove(String),
 }
 
-/// Headers that carry credentials: the upstream never sees them (RFC 9700, section 4.9).
+/// Headers that carry credentials at every resource: the upstream never sees them (RFC 9700, section 4.9).
 const CREDENTIAL_HEADERS: [&str; 2] = ["authorization", "dpop"];
 
 /// Every identity header that is sent, for this caller; the value of an absent fact is empty.
@@ -33,12 +33,17 @@ pub fn identity(identity: &Identity, headers: &IdentityHeaders) -> Vec<Obligatio
         .collect()
 }
 
-/// The obligations that come with an allow: every identity header in `set` is set, the credentials
-/// and every header in `spoofed`, in the spelling that the client used, are removed.
-pub fn obligations(set: &[Obligation], spoofed: &[String]) -> Vec<Obligation> {
+/// The obligations that come with an allow: every identity header in `set` is set; the credentials,
+/// also those in the `key_headers` that the resource's authenticators name, and every header in
+/// `spoofed`, in the spelling that the client used, are removed.
+pub fn obligations(
+    set: &[Obligation],
+    spoofed: &[String],
+    key_headers: &[String],
+) -> Vec<Obligation> {
     let removed = CREDENTIAL_HEADERS
         .into_iter()
-        .chain(spoofed.iter().map(String::as_str));
+        .chain(key_headers.iter().chain(spoofed).map(String::as_str));
     let mut out = Vec::with_capacity(set.len().saturating_add(CREDENTIAL_HEADERS.len()));
     out.extend_from_slice(set);
     for name in removed {
@@ -153,7 +158,9 @@ mod tests {
             "x-cedargate-admin",
         ]
         .map(ToOwned::to_owned);
-        let out = obligations(&identity(&Identity::Anonymous, &headers), &spoofed);
+        let keys = ["x-api-key", "x-cedargate-subject"].map(ToOwned::to_owned);
+        let set = identity(&Identity::Anonymous, &headers);
+        let out = obligations(&set, &spoofed, &keys);
         let set: Vec<&str> = out
             .iter()
             .filter_map(|o| match o {
@@ -174,6 +181,7 @@ mod tests {
             [
                 "authorization",
                 "dpop",
+                "x-api-key",
                 "x_cedargate_roles",
                 "x-cedargate-admin"
             ]

@@ -27,7 +27,8 @@ pub struct TokenCache<F> {
     entries: Cache<TokenKey, Arc<CachedToken<F>>>,
 }
 
-/// The SHA-256 of a whole token, its signature included; the token itself is not kept.
+/// The SHA-256 of a whole token, its signature included, or of what a certificate says; the token
+/// itself is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKey([u8; 32]);
 
@@ -43,9 +44,25 @@ pub struct CachedToken<F> {
 impl TokenKey {
     /// The key of a token.
     pub fn of(token: &BearerToken) -> Self {
+        Self::digest(&[b"token", token.as_str().as_bytes()])
+    }
+
+    /// The key of a certificate that the proxy verified, as the authenticator at this place of the
+    /// configuration reads it.
+    pub fn of_certificate(authenticator_index: usize, spiffe_id: &str) -> Self {
+        let index = authenticator_index.to_be_bytes();
+        Self::digest(&[b"certificate", &index, spiffe_id.as_bytes()])
+    }
+
+    /// Each part goes in with its length, so that no two lists of parts are one text.
+    fn digest(parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
         let mut key = [0; 32];
-        let digest = digest::digest(&digest::SHA256, token.as_str().as_bytes());
-        for (to, from) in key.iter_mut().zip(digest.as_ref()) {
+        for (to, from) in key.iter_mut().zip(context.finish().as_ref()) {
             *to = *from;
         }
         Self(key)
@@ -63,13 +80,14 @@ impl<F: Send + Sync + 'static> TokenCache<F> {
         Self {
             entries: Cache::builder()
                 .max_capacity(u64::from(share).saturating_mul(max_entries))
+                .support_invalidation_closures()
                 .weigher(move |_, entry: &Arc<CachedToken<F>>| entry.weight().max(share))
                 .build(),
         }
     }
 
     /// The token under `key`, if `is_current` still holds of it: usually
-    /// [`VerifiedToken::key_is_current`] on the present keys of its authenticator. An entry of
+    /// [`VerifiedToken::is_current`] on the present keys of its authenticator. An entry of
     /// which it does not hold is removed. Window and audience are the caller's to check, with
     /// [`VerifiedToken::admits`].
     pub fn get(
@@ -86,13 +104,22 @@ impl<F: Send + Sync + 'static> TokenCache<F> {
     }
 
     /// Remembers a token that verified.
-    pub fn insert(&self, key: TokenKey, token: VerifiedToken) -> Arc<CachedToken<F>> {
-        let entry = Arc::new(CachedToken {
-            token,
-            facts: ArcSwapOption::empty(),
-        });
+    pub fn insert(&self, key: TokenKey, entry: CachedToken<F>) -> Arc<CachedToken<F>> {
+        let entry = Arc::new(entry);
         self.entries.insert(key, Arc::clone(&entry));
         entry
+    }
+
+    /// Forgets every token of which `is_over` holds: none of them is found from now on, and their
+    /// room is given back by and by.
+    pub fn clear_of(&self, is_over: impl Fn(&VerifiedToken) -> bool + Send + Sync + 'static) {
+        let asked = self
+            .entries
+            .invalidate_entries_if(move |_, entry| is_over(&entry.token));
+        if asked.is_err() {
+            // The cache was built for this, so that it cannot refuse; were it to, none is kept.
+            self.entries.invalidate_all();
+        }
     }
 
     /// How many tokens are held; close, not exact.
@@ -113,11 +140,22 @@ impl<F> fmt::Debug for TokenCache<F> {
 }
 
 impl<F> CachedToken<F> {
+    /// A token of which nothing has been worked out yet.
+    pub fn new(token: VerifiedToken) -> Self {
+        Self {
+            token,
+            facts: ArcSwapOption::empty(),
+        }
+    }
+
     /// An estimate in bytes. The facts say the principal once more in Cedar's terms, so its texts
     /// count three times: here, in the facts, and for what the facts add.
     fn weight(&self) -> u32 {
         let texts = principal_bytes(&self.token.principal).saturating_mul(3);
-        u32::try_from(texts.saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
+        let id = self.token.token_id.as_ref();
+        let id = id.map_or(0, |id| id.len().saturating_add(TEXT_BYTES));
+        let bytes = texts.saturating_add(id).saturating_add(ENTRY_BYTES);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 }
 
@@ -166,7 +204,7 @@ mod tests {
     #[test]
     fn a_token_is_found_by_all_of_its_bytes() {
         let cache = TokenCache::<()>::new(10, 1 << 20);
-        cache.insert(key("a.b.c"), testing::verified(&[]));
+        cache.insert(key("a.b.c"), CachedToken::new(testing::verified(&[])));
         assert!(cache.get(&key("a.b.c"), |_| true).is_some());
         assert!(cache.get(&key("a.b.d"), |_| true).is_none());
         assert!(cache.get(&key("a.b.c="), |_| true).is_none());
@@ -175,15 +213,61 @@ mod tests {
     #[test]
     fn an_entry_dies_with_its_key() {
         let cache = TokenCache::<()>::new(10, 1 << 20);
-        cache.insert(key("a"), testing::verified(&[]));
+        cache.insert(key("a"), CachedToken::new(testing::verified(&[])));
         assert!(cache.get(&key("a"), |_| false).is_none());
         assert!(cache.get(&key("a"), |_| true).is_none(), "for good");
     }
 
     #[test]
+    fn keys_of_different_things_differ() {
+        let keys = [
+            key("certificate"),
+            key("a"),
+            TokenKey::of_certificate(0, "spiffe://a/b"),
+            TokenKey::of_certificate(1, "spiffe://a/b"),
+            TokenKey::of_certificate(0, "spiffe://a/c"),
+            TokenKey::of_certificate(0, ""),
+            TokenKey::digest(&[b"a", b"bc"]),
+            TokenKey::digest(&[b"ab", b"c"]),
+            TokenKey::digest(&[b"abc"]),
+        ];
+        let distinct: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!(
+            TokenKey::of_certificate(1, "spiffe://a/b"),
+            TokenKey::of_certificate(1, "spiffe://a/b")
+        );
+    }
+
+    #[test]
+    fn tokens_can_be_forgotten_by_what_they_say() {
+        let cache = TokenCache::<()>::new(10, 1 << 20);
+        let mut revoked = testing::verified(&[]);
+        revoked.token_id = Some("j1".into());
+        cache.insert(key("a"), CachedToken::new(revoked.clone()));
+        cache.insert(key("b"), CachedToken::new(testing::verified(&[])));
+        cache.clear_of(|token| token.token_id.as_deref() == Some("j1"));
+        assert!(cache.get(&key("a"), |_| true).is_none());
+        assert!(cache.get(&key("b"), |_| true).is_some());
+    }
+
+    #[test]
+    fn every_text_of_a_token_weighs() {
+        let entry = |token| CachedToken::<()> {
+            token,
+            facts: ArcSwapOption::empty(),
+        };
+        let plain = testing::verified(&[]);
+        let mut named = plain.clone();
+        named.token_id = Some("j".repeat(200).into());
+        let more = entry(named).weight() - entry(plain).weight();
+        assert!(more >= 200, "{more}");
+    }
+
+    #[test]
     fn facts_stay_beside_their_token() {
         let cache = TokenCache::<u8>::new(10, 1 << 20);
-        let entry = cache.insert(key("a"), testing::verified(&[]));
+        let entry = cache.insert(key("a"), CachedToken::new(testing::verified(&[])));
         assert!(entry.facts.load().is_none());
         entry.facts.store(Some(Arc::new(7)));
         let found = cache.get(&key("a"), |_| true).unwrap();
@@ -194,7 +278,10 @@ mod tests {
     fn entries_and_bytes_are_bounded() {
         let few = TokenCache::<()>::new(100, 1 << 30);
         for n in 0..1_000 {
-            few.insert(key(&n.to_string()), testing::verified(&[]));
+            few.insert(
+                key(&n.to_string()),
+                CachedToken::new(testing::verified(&[])),
+            );
         }
         few.entries.run_pending_tasks();
         assert!((1..=100).contains(&few.len()), "{}", few.len());
@@ -202,7 +289,10 @@ mod tests {
         let small = TokenCache::<()>::new(100_000, 1 << 20);
         let role = "r".repeat(1_000);
         for n in 0..1_000 {
-            small.insert(key(&n.to_string()), testing::verified(&[&role]));
+            small.insert(
+                key(&n.to_string()),
+                CachedToken::new(testing::verified(&[&role])),
+            );
         }
         small.entries.run_pending_tasks();
         assert!((1..=250).contains(&small.len()), "{}", small.len());

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::config::Algorithm;
+use crate::identity::kind;
 use crate::identity::token_fault::Part;
 use crate::identity::token_fault::TokenFault;
 use crate::json;
@@ -20,20 +21,6 @@ const MAX_KEY_ID_BYTES: usize = 256;
 /// Parameters that name extensions, other keys, or another form of token; nothing here honours
 /// them, so a token that carries one was made for somebody else.
 const REFUSED_PARAMETERS: [&str; 8] = ["crit", "b64", "jku", "x5u", "jwk", "x5c", "zip", "enc"];
-
-/// Types that are never an access token, whatever the configuration says.
-const REFUSED_TYPES: [&str; 7] = [
-    "dpop+jwt",
-    "oauth-id-jag+jwt",
-    "logout+jwt",
-    "secevent+jwt",
-    "token-introspection+jwt",
-    "oauth-authz-req+jwt",
-    "client-authentication+jwt",
-];
-
-/// Claims that `OpenID` Connect puts into ID tokens only.
-const ID_TOKEN_CLAIMS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
 /// A compact JWS (RFC 7515) whose form is sound and whose content nobody has vouched for.
 #[derive(Clone, PartialEq)]
@@ -72,10 +59,11 @@ impl<'a> UnverifiedToken<'a> {
         }
         let compact = split(token)?;
         let header = object(compact.header, Part::Header)?;
-        let header = read_header(&header)?;
-        decode(compact.signature, Part::Signature)?;
         let claims = object(compact.claims, Part::Claims)?;
-        refuse_other_kinds(&claims)?;
+        decode(compact.signature, Part::Signature)?;
+        let header = read_header(&header)?;
+        kind::refuse_type(&header.token_type)?;
+        kind::refuse_claims(&claims)?;
         let issuer = read_issuer(&claims)?;
         Ok(Self {
             signing_input: compact.signing_input,
@@ -146,15 +134,15 @@ pub fn canonical_type(typ: &str) -> String {
         .map_or_else(|| lower.clone(), str::to_owned)
 }
 
-struct Compact<'a> {
-    signing_input: &'a str,
-    header: &'a str,
-    claims: &'a str,
-    signature: &'a str,
+pub(super) struct Compact<'a> {
+    pub(super) signing_input: &'a str,
+    pub(super) header: &'a str,
+    pub(super) claims: &'a str,
+    pub(super) signature: &'a str,
 }
 
 /// Looks for at most five parts, so that a token of dots alone costs no more than any other.
-fn split(token: &str) -> Result<Compact<'_>, TokenFault> {
+pub(super) fn split(token: &str) -> Result<Compact<'_>, TokenFault> {
     let mut parts = token.splitn(6, '.');
     let found = (parts.next(), parts.next(), parts.next());
     let rest = (parts.next(), parts.next(), parts.next());
@@ -180,7 +168,7 @@ fn is_base64url(byte: u8) -> bool {
 }
 
 /// The engine refuses padding, other alphabets, white space and non-zero trailing bits.
-fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
+pub(super) fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
     if text.is_empty() {
         return Err(TokenFault::Encoding(part));
     }
@@ -189,7 +177,7 @@ fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenFault> {
         .map_err(|_| TokenFault::Encoding(part))
 }
 
-fn object(text: &str, part: Part) -> Result<StrictValue, TokenFault> {
+pub(super) fn object(text: &str, part: Part) -> Result<StrictValue, TokenFault> {
     let bytes = decode(text, part)?;
     let value = json::parse(&bytes, MAX_DEPTH).map_err(|fault| TokenFault::Json(part, fault))?;
     if value.as_object().is_none() {
@@ -208,7 +196,7 @@ fn read_header(header: &StrictValue) -> Result<UnverifiedHeader, TokenFault> {
         .get("alg")
         .and_then(StrictValue::as_text)
         .and_then(known_algorithm)
-        .ok_or(TokenFault::AlgorithmRefused)?;
+        .ok_or(TokenFault::AlgorithmUnknown)?;
     let key_id = match header.get("kid") {
         None => None,
         Some(value) => Some(
@@ -223,9 +211,6 @@ fn read_header(header: &StrictValue) -> Result<UnverifiedHeader, TokenFault> {
         None => "jwt".to_owned(),
         Some(value) => canonical_type(value.as_text().ok_or(TokenFault::HeaderMalformed("typ"))?),
     };
-    if REFUSED_TYPES.contains(&token_type.as_str()) {
-        return Err(TokenFault::TypeRefused);
-    }
     Ok(UnverifiedHeader {
         algorithm,
         key_id,
@@ -234,7 +219,7 @@ fn read_header(header: &StrictValue) -> Result<UnverifiedHeader, TokenFault> {
 }
 
 /// The algorithm of this exact name (RFC 7518, section 3.1; RFC 8037 and RFC 9864 for `EdDSA` and
-/// its fully specified name).
+/// its fully specified name). That it is known says nothing about whether it is accepted.
 pub(super) fn known_algorithm(name: &str) -> Option<Algorithm> {
     Some(match name {
         "RS256" => Algorithm::Rs256,
@@ -246,6 +231,9 @@ pub(super) fn known_algorithm(name: &str) -> Option<Algorithm> {
         "ES256" => Algorithm::Es256,
         "ES384" => Algorithm::Es384,
         "EdDSA" | "Ed25519" => Algorithm::EdDsa,
+        "HS256" => Algorithm::Hs256,
+        "HS384" => Algorithm::Hs384,
+        "HS512" => Algorithm::Hs512,
         _ => return None,
     })
 }
@@ -253,25 +241,6 @@ pub(super) fn known_algorithm(name: &str) -> Option<Algorithm> {
 /// Whether a `kid` is short and printable: it is only ever compared, and sometimes logged.
 pub(super) fn is_sound_key_id(kid: &str) -> bool {
     kid.len() <= MAX_KEY_ID_BYTES && kid.chars().all(|c| !c.is_control())
-}
-
-fn refuse_other_kinds(claims: &StrictValue) -> Result<(), TokenFault> {
-    for name in ID_TOKEN_CLAIMS {
-        if claims.get(name).is_some() {
-            return Err(TokenFault::NotAnAccessToken(name));
-        }
-    }
-    // Cognito and Keycloak say in the claims what RFC 9068 says in the header.
-    for (name, others) in [
-        ("token_use", &["id", "refresh"][..]),
-        ("typ", &["id", "refresh", "offline", "logout"]),
-    ] {
-        let kind = claims.get(name).and_then(StrictValue::as_text);
-        if kind.is_some_and(|kind| others.iter().any(|other| kind.eq_ignore_ascii_case(other))) {
-            return Err(TokenFault::NotAnAccessToken(name));
-        }
-    }
-    Ok(())
 }
 
 /// Only a string names an issuer: an array or a number that merely contains it does not.

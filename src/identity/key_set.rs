@@ -1,8 +1,9 @@
-//! The public keys of one issuer, each pinned to the algorithms that it may be used with.
+//! The keys of one issuer, each pinned to the algorithms that it may be used with.
 
-mod jwk;
+pub(super) mod jwk;
 mod local;
 mod material;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,7 +26,8 @@ pub const MAX_KEYS: usize = 100;
 
 const MAX_DEPTH: usize = 16;
 
-/// The SHA-256 thumbprint of a key (RFC 7638).
+/// What tells one key from another: the SHA-256 thumbprint of a public key (RFC 7638), or a MAC made
+/// with a secret.
 pub type Thumbprint = [u8; 32];
 
 /// The keys of one issuer at one time. Replaced whole, never merged.
@@ -100,6 +102,9 @@ pub enum KeyFault {
     /// A coordinate whose length does not fit the curve.
     #[error("a coordinate of the wrong length for the curve")]
     CoordinateLength,
+    /// A shared secret that is shorter than the hash of its algorithm (RFC 7518, section 3.2).
+    #[error("a secret of {0} bytes, which is shorter than the hash")]
+    SecretTooShort(usize),
     /// Members are missing or malformed, or the point is not on the curve.
     #[error("not a well-formed public key")]
     NotAKey,
@@ -182,7 +187,7 @@ impl KeySet {
         Ok((Self { generation, keys }, skipped))
     }
 
-    /// The keys that the operator wrote down, as PEM. Dates in a certificate are not looked at.
+    /// The keys that the operator wrote down. Dates in a certificate are not looked at.
     ///
     /// # Errors
     ///
@@ -296,12 +301,23 @@ impl PinnedKey {
         })
     }
 
+    /// A secret that is shared with the issuer, for the one algorithm.
+    fn symmetric(name: KeyName, algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyFault> {
+        secret::check_length(algorithm, secret)?;
+        Ok(Self {
+            name,
+            algorithms: vec![algorithm],
+            key: DecodingKey::from_secret(secret),
+            thumbprint: secret::thumbprint(secret),
+        })
+    }
+
     /// The key in the form that checks signatures.
     pub(super) fn decoding_key(&self) -> &DecodingKey {
         &self.key
     }
 
-    /// The RFC 7638 thumbprint.
+    /// What tells this key from all others.
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
     }

@@ -1,6 +1,7 @@
 //! From claims to a principal: what the configuration names becomes a fact, the rest a tag.
 
 mod path;
+mod sign;
 mod tags;
 
 use std::collections::BTreeSet;
@@ -10,38 +11,39 @@ use self::path::Found;
 use self::path::find;
 use crate::config::Assertions;
 use crate::config::ClaimPath;
-use crate::config::TokenRules;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
+use crate::identity::claims::Speaker;
 use crate::identity::token_fault::TokenFault;
 use crate::json::StrictValue;
 
 /// Most roles, groups and scopes, of each, after the issuer's allow-list has been applied.
 const MAX_NAMES: usize = 256;
 
-/// Claims that say what kind of client token this is, in the words of Auth0 and Entra.
-const CLIENT_SIGNS: [(&str, &str); 2] = [("gty", "client-credentials"), ("idtyp", "app")];
-
-/// Claims with a meaning of their own (RFC 7519, section 4.1), never tags.
-const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+/// Claims with a meaning of their own (RFC 7519, section 4.1; RFC 7800), never tags.
+const REGISTERED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
 
 /// Builds the principal that `claims` describe, as the issuer's rules say. A claim that the rules
 /// name and that has the wrong type is a refusal, never an absence: a policy that forbids something
-/// to a role must not be silenced by a malformed role.
+/// to a role must not be silenced by a malformed role. The audience is left empty.
 ///
 /// # Errors
 ///
 /// [`TokenFault`]: a malformed claim, too much of something, or nobody at all.
 pub(super) fn principal(
     claims: &StrictValue,
-    audience: Vec<String>,
-    tokens: &TokenRules,
-    authenticator: &Arc<str>,
+    speaker: Speaker<'_>,
 ) -> Result<Principal, TokenFault> {
+    let Speaker {
+        issuer,
+        tokens,
+        authenticator,
+    } = speaker;
     let mut reader = Reader {
         claims,
         used: REGISTERED.iter().map(|name| vec![*name]).collect(),
     };
+    refuse_odd_actor(claims)?;
     let paths = &tokens.claims;
     let subject = reader.required_text(&paths.subject, "subject")?;
     let client_id = reader.required_text(&paths.client_id, "client_id")?;
@@ -53,12 +55,18 @@ pub(super) fn principal(
     let groups = reader.names(&paths.groups, "groups", &tokens.groups, Split::No)?;
     let scopes = reader.names(&paths.scopes, "scopes", &tokens.scopes, Split::AtSpaces)?;
     let tags = tags::read(claims, &reader.used)?;
-    let (kind, id) = who(claims, subject.as_deref(), client_id.as_deref())?;
+    let signed = sign::is_client(
+        claims,
+        tokens.preset,
+        subject.as_deref(),
+        client_id.as_deref(),
+    );
+    let (kind, id) = who(signed, subject.as_deref(), client_id.as_deref())?;
     Ok(Principal {
         kind,
-        id: format!("{}#{id}", tokens.issuer),
+        id: format!("{issuer}#{id}"),
         authenticator: Arc::clone(authenticator),
-        issuer: tokens.issuer.clone(),
+        issuer: issuer.to_owned(),
         subject: subject.unwrap_or_default(),
         client_id: client_id.unwrap_or_default(),
         tenant,
@@ -67,21 +75,27 @@ pub(super) fn principal(
         roles,
         groups,
         scopes,
-        audience: audience.into_iter().collect(),
+        audience: BTreeSet::new(),
         claims: tags,
     })
+}
+
+/// `act` (RFC 8693, section 4.1) is an object. A policy that forbids something to whoever acts for
+/// another must not be silenced by an actor of another form.
+fn refuse_odd_actor(claims: &StrictValue) -> Result<(), TokenFault> {
+    match claims.get("act") {
+        Some(actor) if actor.as_object().is_none() => Err(TokenFault::ClaimMalformed("act")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A client acts for itself when it is the subject or there is none, or when the issuer says so
 /// (RFC 9700, section 4.15: a client must not be taken for a user of the same name).
 fn who<'a>(
-    claims: &StrictValue,
+    signed_as_client: bool,
     subject: Option<&'a str>,
     client_id: Option<&'a str>,
 ) -> Result<(PrincipalKind, &'a str), TokenFault> {
-    let signed_as_client = CLIENT_SIGNS
-        .iter()
-        .any(|(name, value)| claims.get(name).and_then(StrictValue::as_text) == Some(value));
     match (subject, client_id) {
         (None, None) => Err(TokenFault::NoPrincipal),
         (None, Some(client)) => Ok((PrincipalKind::Client, client)),

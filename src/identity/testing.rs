@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature;
@@ -23,8 +24,12 @@ use crate::config::Assertions;
 use crate::config::ClaimPath;
 use crate::config::ClaimPaths;
 use crate::config::DpopRules;
+use crate::config::IntrospectionRules;
 use crate::config::JwtRules;
 use crate::config::KeyOrigin;
+use crate::config::LocalKey;
+use crate::config::LocalMaterial;
+use crate::config::Remote;
 use crate::config::TokenRules;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -46,6 +51,7 @@ pub(crate) enum Signer {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    Secret(Vec<u8>),
 }
 
 pub(crate) fn rsa() -> &'static Signer {
@@ -72,6 +78,12 @@ pub(crate) fn p384() -> &'static Signer {
 pub(crate) fn ed25519() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(|| Signer::Ed25519(Ed25519KeyPair::generate().unwrap()))
+}
+
+/// A secret that is long enough for every hash.
+pub(crate) fn secret() -> &'static Signer {
+    static KEY: OnceLock<Signer> = OnceLock::new();
+    KEY.get_or_init(|| Signer::Secret((b'!'..=b'`').collect()))
 }
 
 impl Signer {
@@ -102,6 +114,24 @@ impl Signer {
                 key.sign(&random, message).unwrap().as_ref().to_vec()
             }
             Self::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+            Self::Secret(secret) => {
+                let hash = match algorithm {
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    Algorithm::Rs256
+                    | Algorithm::Rs384
+                    | Algorithm::Rs512
+                    | Algorithm::Ps256
+                    | Algorithm::Ps384
+                    | Algorithm::Ps512
+                    | Algorithm::Es256
+                    | Algorithm::Es384
+                    | Algorithm::EdDsa
+                    | Algorithm::Hs256 => hmac::HMAC_SHA256,
+                };
+                let key = hmac::Key::new(hash, secret);
+                hmac::sign(&key, message).as_ref().to_vec()
+            }
         }
     }
 
@@ -125,6 +155,7 @@ impl Signer {
             Self::Ed25519(key) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": text(key.public_key().as_ref())})
             }
+            Self::Secret(secret) => json!({"kty": "oct", "k": text(secret)}),
         }
     }
 
@@ -136,9 +167,27 @@ impl Signer {
                 key.public_key().as_der().unwrap().as_ref().to_vec()
             }
             Self::Ed25519(key) => key.public_key().as_der().unwrap().as_ref().to_vec(),
+            Self::Secret(_) => panic!("a secret has no public half"),
         };
         let text = base64::engine::general_purpose::STANDARD.encode(der);
         format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+    }
+
+    /// The key as the operator writes it down: the public half, or the secret.
+    pub(crate) fn local(&self, algorithm: Algorithm) -> LocalKey {
+        let material = match self {
+            Self::Secret(secret) => {
+                LocalMaterial::Secret(String::from_utf8(secret.clone()).unwrap().into())
+            }
+            Self::Rsa(_) | Self::P256(_) | Self::P384(_) | Self::Ed25519(_) => {
+                LocalMaterial::Pem(self.public_pem().into_bytes())
+            }
+        };
+        LocalKey {
+            material,
+            algorithm,
+            kid: None,
+        }
     }
 
     /// The public half with a `kid`.
@@ -209,7 +258,7 @@ pub(crate) fn keys() -> KeySet {
     KeySet::from_jwks(text.as_bytes(), &rules(), 1).unwrap().0
 }
 
-pub(crate) const ALGORITHMS: [(Algorithm, &str); 9] = [
+pub(crate) const ALGORITHMS: [(Algorithm, &str); 12] = [
     (Algorithm::Rs256, "RS256"),
     (Algorithm::Rs384, "RS384"),
     (Algorithm::Rs512, "RS512"),
@@ -219,6 +268,9 @@ pub(crate) const ALGORITHMS: [(Algorithm, &str); 9] = [
     (Algorithm::Es256, "ES256"),
     (Algorithm::Es384, "ES384"),
     (Algorithm::EdDsa, "EdDSA"),
+    (Algorithm::Hs256, "HS256"),
+    (Algorithm::Hs384, "HS384"),
+    (Algorithm::Hs512, "HS512"),
 ];
 
 /// The rules that hold where the configuration says nothing.
@@ -226,7 +278,7 @@ pub(crate) fn rules() -> JwtRules {
     JwtRules {
         tokens: token_rules(),
         keys: KeyOrigin::Local(Vec::new()),
-        algorithms: ALGORITHMS.iter().map(|(algorithm, _)| *algorithm).collect(),
+        algorithms: Algorithm::ASYMMETRIC.to_vec(),
         token_types: vec!["at+jwt".into(), "jwt".into()],
         rfc9068: false,
         insecure_skip_issuer: false,
@@ -259,6 +311,21 @@ pub(crate) fn token_rules() -> TokenRules {
         insecure_skip_audience: false,
         insecure_skip_expiry: false,
         insecure_skip_issued_at: false,
+    }
+}
+
+/// An issuer that is asked.
+pub(crate) fn introspection_rules() -> IntrospectionRules {
+    IntrospectionRules {
+        tokens: token_rules(),
+        issuer_is_configured: true,
+        endpoint: "https://issuer.example/introspect".parse().unwrap(),
+        client_id: "rs".into(),
+        client_secret: "s3cr3t".into(),
+        remote: Remote {
+            ca_pem: None,
+            insecure_allow_http: false,
+        },
     }
 }
 

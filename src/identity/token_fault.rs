@@ -52,7 +52,10 @@ pub enum TokenFault {
     /// JSON, but not an object.
     #[error("the {0} is not an object")]
     NotAnObject(Part),
-    /// `alg` is absent, unknown, not accepted from this issuer, or not what the key is for.
+    /// `alg` is absent, or names nothing that is known here.
+    #[error("the algorithm is not known")]
+    AlgorithmUnknown,
+    /// `alg` is not accepted from this issuer, or not what the key is for.
     #[error("the algorithm is not accepted")]
     AlgorithmRefused,
     /// A header parameter that must not be there.
@@ -61,11 +64,12 @@ pub enum TokenFault {
     /// A header parameter of the wrong type, or too long, or with characters that cannot be shown.
     #[error("the header parameter `{0}` is malformed")]
     HeaderMalformed(&'static str),
-    /// `typ` says that this is some other kind of token.
+    /// `typ` is none of those that are accepted from this issuer.
     #[error("the token type is not accepted")]
     TypeRefused,
-    /// A claim that only ID tokens, refresh tokens and the like have, or a value that says so.
-    #[error("the claim `{0}` says that this is not an access token")]
+    /// A member that only ID tokens, refresh tokens, proofs and the like have, or a value that says
+    /// so.
+    #[error("`{0}` says that this is not an access token")]
     NotAnAccessToken(&'static str),
     /// The token has no `kid`, and several keys fit.
     #[error("the token names no key, and several fit")]
@@ -88,9 +92,12 @@ pub enum TokenFault {
     /// Two claims would have one name for policies.
     #[error("two claims have one name once they are flattened")]
     ClaimsCollide,
-    /// The key cannot be told from the token: `cnf` binds it to a proof that is not checked.
-    #[error("the token is bound to a key (`cnf`) whose proof cannot be checked")]
+    /// `cnf` binds the token to something that cannot be checked here.
+    #[error("the token is bound (`cnf`) in a way that cannot be checked")]
     BoundToken,
+    /// A proof of possession is required, and `cnf` names no key for one.
+    #[error("the token is not bound to a key, and must be")]
+    NotBound,
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
@@ -123,7 +130,7 @@ impl TokenFault {
             | Self::Json(..)
             | Self::NotAnObject(_)
             | Self::HeaderMalformed(_) => "malformed token",
-            Self::AlgorithmRefused => "algorithm not accepted",
+            Self::AlgorithmUnknown | Self::AlgorithmRefused => "algorithm not accepted",
             Self::HeaderRefused(_) => "token header not accepted",
             Self::TypeRefused => "token type not accepted",
             Self::NotAnAccessToken(_) => "not an access token",
@@ -134,7 +141,8 @@ impl TokenFault {
             | Self::ControlCharacters(_)
             | Self::TooMany(_)
             | Self::ClaimsCollide => "claims not accepted",
-            Self::BoundToken => "bound tokens are not supported",
+            Self::BoundToken => "token binding not supported",
+            Self::NotBound => "token is not bound to a key",
             Self::Expired => "token expired",
             Self::NotYetValid => "token not yet valid",
             Self::IssuedInFuture => "token issued in the future",
@@ -161,6 +169,7 @@ mod tests {
             TokenFault::Encoding(Part::Signature),
             TokenFault::Json(Part::Header, JsonFault::TooDeep),
             TokenFault::NotAnObject(Part::Claims),
+            TokenFault::AlgorithmUnknown,
             TokenFault::AlgorithmRefused,
             TokenFault::HeaderRefused("crit"),
             TokenFault::HeaderMalformed("kid"),
@@ -174,6 +183,7 @@ mod tests {
             TokenFault::TooMany("roles"),
             TokenFault::ClaimsCollide,
             TokenFault::BoundToken,
+            TokenFault::NotBound,
             TokenFault::Expired,
             TokenFault::NotYetValid,
             TokenFault::IssuedInFuture,

@@ -11,12 +11,21 @@ const MAX_NUMERIC_DATE: i64 = (1 << 53) - 1;
 /// of clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// `exp`; absent only under `insecure_skip_expiry`.
+    /// `exp`; absent under `insecure_skip_expiry`, and where an introspection gave none.
     pub expires_s: Option<i64>,
     /// `nbf`
     pub not_before_s: Option<i64>,
     /// Seconds.
     pub leeway_s: i64,
+}
+
+/// Whether a token must say when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    /// `exp` must be there, unless `insecure_skip_expiry` says otherwise.
+    Required,
+    /// Its issuer may leave `exp` out (RFC 7662, section 2.2).
+    Optional,
 }
 
 impl Window {
@@ -28,6 +37,7 @@ impl Window {
     pub(super) fn read(
         claims: &StrictValue,
         rules: &TokenRules,
+        expiry: Expiry,
         now_s: i64,
     ) -> Result<Self, TokenFault> {
         let expires_s = numeric_date(claims, "exp")?;
@@ -39,10 +49,11 @@ impl Window {
         {
             return Err(TokenFault::IssuedInFuture);
         }
-        let expires_s = if rules.insecure_skip_expiry {
-            None
-        } else {
-            let expires = expires_s.ok_or(TokenFault::ClaimMissing("exp"))?;
+        if expires_s.is_none() && expiry == Expiry::Required && !rules.insecure_skip_expiry {
+            return Err(TokenFault::ClaimMissing("exp"));
+        }
+        let expires_s = expires_s.filter(|_| !rules.insecure_skip_expiry);
+        if let Some(expires) = expires_s {
             // A clock that is behind the issuer's by the leeway sees that much more.
             let furthest = i64::try_from(rules.max_lifetime.as_secs())
                 .unwrap_or(i64::MAX)
@@ -50,8 +61,7 @@ impl Window {
             if expires.saturating_sub(now_s) > furthest {
                 return Err(TokenFault::LifetimeTooLong);
             }
-            Some(expires)
-        };
+        }
         let window = Self {
             expires_s,
             not_before_s,

@@ -16,13 +16,26 @@ pub const SCHEMA_FILE: &str = "schema.cedarschema";
 pub const ENTITIES_FILE: &str = "entities.json";
 /// Name of the tool catalogue.
 pub const TOOLS_FILE: &str = "tools.json";
+/// Name of the file with facts about principals.
+pub const PRINCIPALS_FILE: &str = "principals.yaml";
 /// What the name of a file with policies ends in.
 pub const POLICY_SUFFIX: &str = ".cedar";
 
-/// Largest accepted file, in bytes.
+/// Largest accepted file, in bytes, but for [`PRINCIPALS_FILE`].
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+/// Largest accepted [`PRINCIPALS_FILE`], in bytes.
+pub const MAX_PRINCIPALS_BYTES: usize = 8 * 1024 * 1024;
 /// Most files in one directory.
 pub const MAX_FILES: usize = 1_000;
+
+/// Largest accepted file of this name, in bytes.
+pub fn max_bytes(name: &str) -> usize {
+    if name == PRINCIPALS_FILE {
+        MAX_PRINCIPALS_BYTES
+    } else {
+        MAX_FILE_BYTES
+    }
+}
 
 /// The text of a policy directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +71,10 @@ impl PolicyFiles {
                 include_str!("../../policies/90-forbid.cedar"),
             ),
             (ENTITIES_FILE, include_str!("../../policies/entities.json")),
+            (
+                PRINCIPALS_FILE,
+                include_str!("../../policies/principals.yaml"),
+            ),
             (SCHEMA_FILE, SCHEMA),
             (TOOLS_FILE, include_str!("../../policies/tools.json")),
         ];
@@ -98,6 +115,7 @@ pub(super) struct Sorted<'a> {
     pub(super) schema: Option<&'a Source>,
     pub(super) entities: Option<&'a Source>,
     pub(super) tools: Option<&'a Source>,
+    pub(super) principals: Option<&'a Source>,
 }
 
 /// Tells the files apart by name. A name that means nothing here is a fault, not a shrug: what an
@@ -110,14 +128,11 @@ pub(super) fn sort<'a>(files: &'a PolicyFiles, faults: &mut Vec<Fault>) -> Sorte
             faults.push(Fault::error(file, None, "the file is given twice"));
         }
         previous = Some(&file.name);
-        if file.text.len() > MAX_FILE_BYTES {
+        let most = max_bytes(&file.name);
+        if file.text.len() > most {
             faults.push(
-                Fault::error(
-                    file,
-                    None,
-                    format!("the file is larger than {MAX_FILE_BYTES} bytes"),
-                )
-                .hide_excerpt(),
+                Fault::error(file, None, format!("the file is larger than {most} bytes"))
+                    .hide_excerpt(),
             );
             continue;
         }
@@ -125,11 +140,12 @@ pub(super) fn sort<'a>(files: &'a PolicyFiles, faults: &mut Vec<Fault>) -> Sorte
             SCHEMA_FILE => sorted.schema = Some(file),
             ENTITIES_FILE => sorted.entities = Some(file),
             TOOLS_FILE => sorted.tools = Some(file),
+            PRINCIPALS_FILE => sorted.principals = Some(file),
             name if name.ends_with(POLICY_SUFFIX) => sorted.policies.push(file),
             _ => faults.push(
                 Fault::error(file, None, "a file of this name has no meaning here").help(format!(
-                    "policies end in `{POLICY_SUFFIX}`; `{ENTITIES_FILE}`, `{TOOLS_FILE}` and \
-                     `{SCHEMA_FILE}` are read beside them"
+                    "policies end in `{POLICY_SUFFIX}`; `{ENTITIES_FILE}`, `{TOOLS_FILE}`, \
+                     `{PRINCIPALS_FILE}` and `{SCHEMA_FILE}` are read beside them"
                 )),
             ),
         }
@@ -219,14 +235,35 @@ mod tests {
             source("a.cedar", ""),
             source("a.Cedar", ""),
             source("principals.yaml", ""),
+            source("principals.yml", ""),
+            source("a/principals.yaml", ""),
             source("tools.json", ""),
         ]);
         let mut faults = Vec::new();
         let sorted = sort(&files, &mut faults);
         assert_eq!(sorted.policies.len(), 1);
         assert!(sorted.tools.is_some() && sorted.entities.is_none());
+        assert!(sorted.principals.is_some());
         let named: Vec<_> = faults.iter().map(|fault| &*fault.file).collect();
-        assert_eq!(named, ["a.Cedar", "principals.yaml"]);
+        assert_eq!(named, ["a.Cedar", "a/principals.yaml", "principals.yml"]);
+    }
+
+    #[test]
+    fn a_file_over_its_bound_is_not_read() {
+        for (name, most) in [
+            ("a.cedar", MAX_FILE_BYTES),
+            (PRINCIPALS_FILE, MAX_PRINCIPALS_BYTES),
+        ] {
+            let count = |length: usize| {
+                let files = [source("b.cedar", ""), source(name, &"#".repeat(length))];
+                let mut faults = Vec::new();
+                let files = PolicyFiles::new(files.into());
+                let sorted = sort(&files, &mut faults);
+                let read = sorted.policies.len() + usize::from(sorted.principals.is_some());
+                (read, faults.len())
+            };
+            assert_eq!((count(most), count(most + 1)), ((2, 0), (1, 1)), "{name}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ fn every_fault_of_a_directory_is_reported_at_once() {
             "@id(\"b\") permit(principal, action, resource) when { principal.nope };",
         ),
         ("entities.json", "{}"),
+        ("principals.yaml", "users: {alice: {}}"),
         ("schema.cedarschema", "namespace Mcp {}"),
         ("tools.json", "{\"tools\": [{}]}"),
     ]);
@@ -146,5 +147,36 @@ fn a_policy_that_looks_elsewhere_is_refused() {
             "x.cedar:1:1: error: policy `a` looks into an entity that it names itself"
         )),
         "{shown:#?}"
+    );
+}
+
+#[test]
+fn facts_about_principals_are_part_of_the_set() {
+    let with = |principals: &str| {
+        let admins = "@id(\"a\") permit(principal in Mcp::Role::\"admin\", action, resource);";
+        let files = fixtures::files(&[("a.cedar", admins), ("principals.yaml", principals)]);
+        PolicySnapshot::compile(&files, &resources(&["s"]), 1)
+    };
+    let allows = |snapshot: &PolicySnapshot, identity: &Identity| {
+        let facts = snapshot.facts(&snapshot.enrich_identity(identity));
+        let evaluation = snapshot.evaluate(&call("s/x"), &context(), &facts);
+        evaluation.allows()
+    };
+    let silent = with("").unwrap();
+    let telling = with("users: {\"https://idp.example#u1\": {roles: [admin]}}").unwrap();
+    assert_ne!(silent.digest(), telling.digest());
+    let caller = verified(user("", ""));
+    assert!(!allows(&silent, &caller) && allows(&telling, &caller));
+    assert!(!allows(&telling, &Identity::Anonymous));
+    assert_eq!(
+        telling.enrich_identity(&Identity::Anonymous),
+        Identity::Anonymous
+    );
+    let faults = with("users:\n  u1: {roles: [admin]}\n").unwrap_err();
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with("principals.yaml:2:3: error: `u1` does not name an issuer"),
+        "{faults:?}"
     );
 }

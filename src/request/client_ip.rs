@@ -86,6 +86,7 @@ mod tests {
             identity_prefix: "x-cedargate-".to_owned(),
             body_limit: 0,
             key_headers: Vec::new(),
+            xfcc_peers: Vec::new(),
         };
         find(&bag, address(peer), &options).map(|address| address.to_string())
     }

@@ -23,6 +23,7 @@ use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
+use crate::request::peer_certificate;
 use crate::request::wire;
 use crate::request::wire::Wire;
 
@@ -53,8 +54,22 @@ fn described(attributes: AttributeContext) -> Wire {
         Some(Request { http: None }) => missing("request.http"),
         None => missing("request"),
     };
-    wire.peer = source.and_then(peer_address);
     wire.resource = resource;
+    let Some(Peer {
+        address,
+        service: _,
+        labels: _,
+        principal,
+        certificate,
+    }) = source
+    else {
+        return wire;
+    };
+    wire.peer = address.and_then(ip);
+    match peer_certificate::from_attributes(principal, &certificate) {
+        Ok(certificate) => wire.certificate = certificate,
+        Err(fault) => wire.fault = wire.fault.or(Some(fault.into())),
+    }
     wire
 }
 
@@ -109,6 +124,7 @@ fn http_request(http: HttpRequest) -> Wire {
         headers,
         own_head: true,
         peer: None,
+        certificate: None,
         body: if raw_body.is_empty() {
             Bytes::from(body)
         } else {
@@ -134,22 +150,10 @@ fn entry(header: HeaderValue) -> (String, HeaderText) {
     }
 }
 
-fn peer_address(peer: Peer) -> Option<IpAddr> {
-    let Peer {
-        address,
-        service: _,
-        labels: _,
-        principal: _,
-        certificate: _,
-    } = peer;
-    match address {
-        Some(Address {
-            address: Some(address::Address::SocketAddress(socket)),
-        }) => client_ip::address(&socket.address),
-        Some(Address {
-            address: Some(address::Address::Pipe(_)) | None,
-        })
-        | None => None,
+fn ip(address: Address) -> Option<IpAddr> {
+    match address.address? {
+        address::Address::SocketAddress(socket) => client_ip::address(&socket.address),
+        address::Address::Pipe(_) => None,
     }
 }
 

@@ -1,10 +1,13 @@
 //! The X-Forwarded dialect of `/check`: the request is described by `X-Forwarded-Method`,
 //! `-Proto`, `-Host` and `-Uri`, and its own headers are those of the check.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::request::Parts;
 
 use crate::config::ClientIp;
+use crate::identity::credential::PeerCertificate;
 use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderFault;
@@ -12,20 +15,28 @@ use crate::request::headers::HeaderText;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
+use crate::request::incoming::RequestError;
+use crate::request::peer_certificate::xfcc;
 use crate::request::wire;
 use crate::request::wire::Wire;
 
 /// Reads a check. The method, the path and the query of the check itself mean nothing: gateways
-/// append the client's query to it.
+/// append the client's query to it. `asker` is the address that the check comes from; absent over a
+/// Unix socket, where nobody is named who may vouch for certificates.
 ///
 /// The caller must have made sure that a trusted gateway asks, for it can ask about anything.
 ///
 /// # Errors
 ///
 /// Whatever has two readings, or is not there; with the parts that an answer needs.
-pub fn read(parts: Parts, body: Bytes, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
+pub fn read(
+    parts: Parts,
+    body: Bytes,
+    asker: Option<IpAddr>,
+    options: &ReadOptions,
+) -> Result<Incoming, Box<Refused>> {
     let wire = match bag(parts) {
-        Ok(headers) => described(headers, body, options),
+        Ok(headers) => described(headers, body, asker, options),
         Err(fault) => Wire {
             fault: Some(fault.into()),
             ..Wire::default()
@@ -34,12 +45,17 @@ pub fn read(parts: Parts, body: Bytes, options: &ReadOptions) -> Result<Incoming
     wire::assemble(wire, options)
 }
 
-fn described(mut headers: HeaderBag, body: Bytes, options: &ReadOptions) -> Wire {
+fn described(
+    mut headers: HeaderBag,
+    body: Bytes,
+    asker: Option<IpAddr>,
+    options: &ReadOptions,
+) -> Wire {
     let mut wire = Wire {
         body,
         ..Wire::default()
     };
-    let mut fault = None;
+    let mut fault: Option<RequestError> = None;
     for (name, part) in [
         ("x-forwarded-method", &mut wire.method),
         ("x-forwarded-proto", &mut wire.scheme),
@@ -48,7 +64,7 @@ fn described(mut headers: HeaderBag, body: Bytes, options: &ReadOptions) -> Wire
     ] {
         match headers.require(name) {
             Ok(value) => *part = value,
-            Err(error) => fault = fault.or(Some(error)),
+            Err(error) => fault = fault.or(Some(error.into())),
         }
     }
     // Web sockets begin as HTTP, and some gateways name them here.
@@ -64,9 +80,21 @@ fn described(mut headers: HeaderBag, body: Bytes, options: &ReadOptions) -> Wire
         ClientIp::Peer | ClientIp::ForwardedFor => client_ip::last_hop(&headers),
         ClientIp::EnvoyExternalAddress => None,
     };
+    // Anybody else may have let the client's own header through.
+    if asker.is_some_and(|asker| options.xfcc_peers.iter().any(|net| net.contains(&asker))) {
+        match certificate(&mut headers) {
+            Ok(certificate) => wire.certificate = certificate,
+            Err(error) => fault = fault.or(Some(error)),
+        }
+    }
     wire.headers = headers;
-    wire.fault = fault.map(Into::into);
+    wire.fault = fault;
     wire
+}
+
+fn certificate(headers: &mut HeaderBag) -> Result<Option<PeerCertificate>, RequestError> {
+    let header = headers.take("x-forwarded-client-cert")?;
+    Ok(header.as_deref().map(xfcc::read).transpose()?)
 }
 
 fn bag(parts: Parts) -> Result<HeaderBag, HeaderFault> {
@@ -87,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::request::incoming::Body;
-    use crate::request::incoming::RequestError;
+    use crate::request::peer_certificate::CertificateFault;
 
     fn options(client_ip: ClientIp) -> ReadOptions {
         ReadOptions {
@@ -96,6 +124,7 @@ mod tests {
             identity_prefix: "x-cedargate-".to_owned(),
             body_limit: 1024,
             key_headers: Vec::new(),
+            xfcc_peers: vec!["10.0.0.5/32".parse().unwrap()],
         }
     }
 
@@ -107,6 +136,14 @@ mod tests {
     ];
 
     fn check(headers: &[(&str, &str)], body: &'static [u8]) -> Result<Incoming, Box<Refused>> {
+        check_from(None, headers, body)
+    }
+
+    fn check_from(
+        asker: Option<&str>,
+        headers: &[(&str, &str)],
+        body: &'static [u8],
+    ) -> Result<Incoming, Box<Refused>> {
         let mut request = http::Request::builder()
             .method("GET")
             .uri("/check?access_token=caddy-appends-this")
@@ -115,7 +152,13 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        read(parts, Bytes::from_static(body), &options(ClientIp::Peer))
+        let asker = asker.map(|address| address.parse().unwrap());
+        read(
+            parts,
+            Bytes::from_static(body),
+            asker,
+            &options(ClientIp::Peer),
+        )
     }
 
     #[test]
@@ -179,19 +222,43 @@ mod tests {
         assert_eq!(check(&GOOD, b"{}").unwrap().body, complete, "chunked");
     }
 
+    #[test]
+    fn only_a_named_proxy_vouches_for_a_certificate() {
+        const XFCC: &str = "x-forwarded-client-cert";
+        let of = |asker, values: &[&'static str]| {
+            let mut headers = GOOD.to_vec();
+            headers.extend(values.iter().map(|value| (XFCC, *value)));
+            check_from(asker, &headers, b"").map(|incoming| incoming.presented.certificate)
+        };
+        let one = ["By=a;URI=spiffe://acme/cli"];
+        let found = of(Some("10.0.0.5"), &one).unwrap().unwrap();
+        assert_eq!(found.principal.as_deref(), Some("spiffe://acme/cli"));
+        for asker in [None, Some("10.0.0.6"), Some("127.0.0.1"), Some("::1")] {
+            assert_eq!(of(asker, &one).unwrap(), None, "{asker:?}");
+            assert_eq!(of(asker, &["junk"]).unwrap(), None, "{asker:?}");
+        }
+        assert_eq!(of(Some("10.0.0.5"), &[]).unwrap(), None);
+        let refused = of(Some("10.0.0.5"), &["junk"]).unwrap_err();
+        assert_eq!(refused.error, CertificateFault::Syntax.into());
+        let refused = of(Some("10.0.0.5"), &[one[0], one[0]]).unwrap_err();
+        assert_eq!(refused.error, HeaderFault::Repeated(XFCC).into());
+    }
+
     proptest! {
         #[test]
         fn no_input_panics(
-            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 4),
+            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 5),
         ) {
             let mut request = http::Request::builder();
-            for ((name, _), value) in GOOD.iter().zip(&values) {
+            let names = GOOD.iter().map(|(name, _)| *name).chain(["x-forwarded-client-cert"]);
+            for (name, value) in names.zip(&values) {
                 if let Ok(value) = http::HeaderValue::from_bytes(value) {
-                    request = request.header(*name, value);
+                    request = request.header(name, value);
                 }
             }
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            drop(read(parts, Bytes::new(), &options(ClientIp::ForwardedFor)));
+            let asker = Some(IpAddr::from([10, 0, 0, 5]));
+            drop(read(parts, Bytes::new(), asker, &options(ClientIp::ForwardedFor)));
         }
     }
 }

@@ -26,6 +26,15 @@ pub enum HeaderText {
     Raw(Vec<u8>),
 }
 
+/// Why a header has no one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueFault {
+    /// As [`HeaderFault::Repeated`].
+    Repeated,
+    /// As [`HeaderFault::Value`].
+    Value,
+}
+
 /// Why a header is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum HeaderFault {
@@ -88,13 +97,13 @@ impl HeaderBag {
     ///
     /// [`HeaderFault::Repeated`] and [`HeaderFault::Value`].
     pub fn single(&self, name: &'static str) -> Result<Option<&str>, HeaderFault> {
-        match self.position(name)? {
-            Some(at) => match self.entries.get(at) {
-                Some((_, value)) => check(name, value.as_bytes(), self.joined).map(Some),
-                None => Ok(None),
-            },
-            None => Ok(None),
-        }
+        self.position(name)
+            .and_then(|at| {
+                at.and_then(|at| self.entries.get(at))
+                    .map(|(_, value)| check(value.as_bytes(), self.joined))
+                    .transpose()
+            })
+            .map_err(|fault| fault.of(name))
     }
 
     /// Moves the one value of `name` out, so that nothing downstream can see it.
@@ -103,13 +112,23 @@ impl HeaderBag {
     ///
     /// As [`HeaderBag::single`].
     pub fn take(&mut self, name: &'static str) -> Result<Option<String>, HeaderFault> {
+        self.take_named(name).map_err(|fault| fault.of(name))
+    }
+
+    /// As [`HeaderBag::take`], for a header that the configuration names, and where a bad value is
+    /// not a bad request.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueFault`].
+    pub fn take_named(&mut self, name: &str) -> Result<Option<String>, ValueFault> {
         let Some(at) = self.position(name)? else {
             return Ok(None);
         };
         let (_, value) = self.entries.remove(at);
-        let trimmed = check(name, value.as_bytes(), self.joined)?;
+        let trimmed = check(value.as_bytes(), self.joined)?;
         if trimmed.len() == value.as_bytes().len() {
-            value.into_string(name).map(Some)
+            value.into_string().map(Some)
         } else {
             Ok(Some(trimmed.to_owned()))
         }
@@ -143,7 +162,7 @@ impl HeaderBag {
     }
 
     /// The place of the one header of that name.
-    fn position(&self, name: &'static str) -> Result<Option<usize>, HeaderFault> {
+    fn position(&self, name: &str) -> Result<Option<usize>, ValueFault> {
         let mut found = self
             .entries
             .iter()
@@ -151,7 +170,7 @@ impl HeaderBag {
             .filter(|(_, (key, _))| key.eq_ignore_ascii_case(name))
             .map(|(at, _)| at);
         match (found.next(), found.next()) {
-            (_, Some(_)) => Err(HeaderFault::Repeated(name)),
+            (_, Some(_)) => Err(ValueFault::Repeated),
             (first, None) => Ok(first),
         }
     }
@@ -166,10 +185,19 @@ impl HeaderText {
         }
     }
 
-    fn into_string(self, name: &'static str) -> Result<String, HeaderFault> {
+    fn into_string(self) -> Result<String, ValueFault> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Raw(bytes) => String::from_utf8(bytes).map_err(|_| HeaderFault::Value(name)),
+            Self::Raw(bytes) => String::from_utf8(bytes).map_err(|_| ValueFault::Value),
+        }
+    }
+}
+
+impl ValueFault {
+    fn of(self, name: &'static str) -> HeaderFault {
+        match self {
+            Self::Repeated => HeaderFault::Repeated(name),
+            Self::Value => HeaderFault::Value(name),
         }
     }
 }
@@ -196,18 +224,18 @@ pub(crate) fn folds_to(name: &[u8], prefix: &str) -> bool {
 }
 
 /// The value without surrounding white space (RFC 9110, section 5.5), if it has one reading.
-fn check<'a>(name: &'static str, value: &'a [u8], joined: bool) -> Result<&'a str, HeaderFault> {
+fn check(value: &[u8], joined: bool) -> Result<&str, ValueFault> {
     let value = value.trim_ascii();
     if !value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(HeaderFault::Value(name));
+        return Err(ValueFault::Value);
     }
     if joined && value.contains(&b',') {
-        return Err(HeaderFault::Repeated(name));
+        return Err(ValueFault::Repeated);
     }
     if joined && value.contains(&b'!') {
-        return Err(HeaderFault::Value(name));
+        return Err(ValueFault::Value);
     }
-    std::str::from_utf8(value).map_err(|_| HeaderFault::Value(name))
+    std::str::from_utf8(value).map_err(|_| ValueFault::Value)
 }
 
 #[cfg(test)]
@@ -245,6 +273,8 @@ mod tests {
         assert_eq!(bag.require("z"), Err(HeaderFault::Missing("z")));
         assert_eq!(bag.take("mcp-name"), Ok(Some("a,b!".to_owned())));
         assert_eq!(bag.take("mcp-name"), Ok(None), "it was moved out");
+        assert_eq!(bag.take_named("x"), Err(ValueFault::Repeated));
+        assert_eq!(bag.take_named("Y"), Err(ValueFault::Value));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::config::AuthenticatorKind;
 use crate::config::ClientIp;
 use crate::config::Config;
 use crate::identity::credential::Presented;
@@ -14,6 +15,7 @@ use crate::request::headers::HeaderFault;
 use crate::request::host::HostFault;
 use crate::request::path::CanonicalPath;
 use crate::request::path::PathFault;
+use crate::request::peer_certificate::CertificateFault;
 
 /// One request, read. Nothing of it is believed yet.
 #[derive(Debug)]
@@ -98,6 +100,8 @@ pub struct ReadOptions {
     pub body_limit: usize,
     /// The headers that authenticators take keys from, lower case.
     pub key_headers: Vec<String>,
+    /// Who may say in `x-forwarded-client-cert` which certificate the client presented.
+    pub xfcc_peers: Vec<ipnet::IpNet>,
 }
 
 /// Why a request is refused before anything in it is looked at.
@@ -130,6 +134,9 @@ pub enum RequestError {
     /// A header.
     #[error(transparent)]
     Header(#[from] HeaderFault),
+    /// What the proxy says of the client's certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFault),
     /// More than one `Authorization` header (RFC 6750, section 2).
     #[error("more than one credential was sent")]
     TwoCredentials,
@@ -182,9 +189,30 @@ impl ReadOptions {
             trusted_peers: config.listen.trusted_peers.clone(),
             identity_prefix: config.identity_headers.prefix.clone(),
             body_limit: config.limits.body,
-            key_headers: Vec::new(),
+            key_headers: key_headers(config),
+            xfcc_peers: config.listen.xfcc_peers.clone(),
         }
     }
+}
+
+/// The headers that API keys come in, each once, in the order of the configuration.
+fn key_headers(config: &Config) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for authenticator in &config.authenticators {
+        match &authenticator.kind {
+            AuthenticatorKind::ApiKey(rules) => {
+                if !found.contains(&rules.header) {
+                    found.push(rules.header.clone());
+                }
+            }
+            AuthenticatorKind::Jwt(_)
+            | AuthenticatorKind::Introspection(_)
+            | AuthenticatorKind::StaticToken(_)
+            | AuthenticatorKind::Mtls(_)
+            | AuthenticatorKind::Anonymous => {}
+        }
+    }
+    found
 }
 
 impl RequestError {
@@ -195,5 +223,42 @@ impl RequestError {
             self,
             Self::TwoCredentials | Self::Path(PathFault::TokenInQuery)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::ApiKeyRules;
+    use crate::config::Authenticator;
+    use crate::fault::Source;
+
+    #[test]
+    fn the_configuration_says_where_keys_and_certificates_come_from() {
+        let source = Source {
+            name: "cedargate.yaml".into(),
+            text: include_str!("../../deploy/envoy/cedargate.yaml").into(),
+        };
+        let mut config = crate::config::parse(&source, Path::new("."), &|_: &str| None)
+            .unwrap()
+            .config;
+        assert!(ReadOptions::of(&config).key_headers.is_empty());
+        for (name, header) in [("a", "x-team-key"), ("b", "x-api-key"), ("c", "x-team-key")] {
+            let rules = ApiKeyRules {
+                header: header.to_owned(),
+                keys: Vec::new(),
+            };
+            config.authenticators.push(Arc::new(Authenticator {
+                name: name.into(),
+                kind: AuthenticatorKind::ApiKey(Box::new(rules)),
+            }));
+        }
+        config.listen.xfcc_peers = vec!["10.0.0.5/32".parse().unwrap()];
+        let options = ReadOptions::of(&config);
+        assert_eq!(options.key_headers, ["x-team-key", "x-api-key"]);
+        assert_eq!(options.xfcc_peers, config.listen.xfcc_peers);
     }
 }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 pub(crate) use self::fold::decode;
+pub(crate) use self::fold::escaped;
 pub(crate) use self::fold::same_segment;
 
 /// Longest accepted path, in bytes, without the query.
@@ -129,7 +130,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
         let (at, Some(escape)) = escape else {
             return Err(PathFault::InvalidEscape);
         };
-        let decoded = fold::escaped(escape.as_bytes()).ok_or(PathFault::InvalidEscape)?;
+        let decoded = escaped(escape.as_bytes()).ok_or(PathFault::InvalidEscape)?;
         check_escaped(decoded, path.as_bytes().get(at.saturating_add(3)..))?;
         bytes.nth(1);
         if !is_unreserved(decoded) && !escape.bytes().any(|byte| byte.is_ascii_lowercase()) {

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::identity::credential::Authorization;
-use crate::identity::credential::CredentialFault;
+use crate::identity::credential::PeerCertificate;
 use crate::identity::credential::Presented;
 use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
@@ -20,6 +19,7 @@ use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::request::path::CanonicalPath;
+use crate::request::presented;
 
 /// Longest request id that is taken over, in bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -45,6 +45,8 @@ pub(super) struct Wire {
     pub(super) own_head: bool,
     /// The address that the proxy was asked from.
     pub(super) peer: Option<IpAddr>,
+    /// What the proxy says of the client's certificate.
+    pub(super) certificate: Option<PeerCertificate>,
     /// As much of the body as was passed on.
     pub(super) body: Bytes,
     /// The body's length, where the proxy says.
@@ -96,10 +98,7 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
     let client_ip = client_ip::find(&wire.headers, wire.peer, options);
     let remove = wire.headers.folding(&options.identity_prefix);
     let headers = &mut wire.headers;
-    let presented = Presented {
-        authorization: authorization(headers)?,
-        ..Presented::default()
-    };
+    let authorization = presented::authorization(headers)?;
     let length = content_length(headers)?;
     let partial = is_partial(headers);
     let preflight = headers
@@ -123,6 +122,14 @@ fn read(wire: &mut Wire, options: &ReadOptions) -> Result<Parts, RequestError> {
         traceparent: headers.take("traceparent").unwrap_or(None),
         client_ip,
         remove,
+    };
+    // Last, so that a configuration which takes keys from a header with a meaning of its own finds
+    // no key there, instead of taking the meaning away.
+    let presented = Presented {
+        authorization,
+        keys: presented::keys(headers, &options.key_headers),
+        proof: presented::proof(headers),
+        certificate: wire.certificate.take(),
     };
     let body = body(wire, length, partial, options.body_limit);
     Ok((head, presented, body))
@@ -185,21 +192,6 @@ fn check_connection(headers: &HeaderBag, prefix: &str) -> Result<(), RequestErro
         return Err(RequestError::ProtectedConnection);
     }
     Ok(())
-}
-
-/// A value that cannot be read is a bad credential, but two of them are a bad request.
-fn authorization(
-    headers: &mut HeaderBag,
-) -> Result<Result<Authorization, CredentialFault>, RequestError> {
-    match headers.take("authorization") {
-        Ok(value) => match Authorization::from_authorization(value.as_deref()) {
-            Err(CredentialFault::Several) => Err(RequestError::TwoCredentials),
-            read => Ok(read),
-        },
-        Err(HeaderFault::Repeated(_)) => Err(RequestError::TwoCredentials),
-        Err(HeaderFault::Value(_)) => Ok(Err(CredentialFault::Malformed)),
-        Err(fault @ (HeaderFault::TooMany | HeaderFault::Missing(_))) => Err(fault.into()),
-    }
 }
 
 fn content_length(headers: &mut HeaderBag) -> Result<Option<u64>, HeaderFault> {

@@ -9,27 +9,39 @@ use crate::source::fetch::Fetcher;
 
 const MAX_DEPTH: usize = 16;
 
-/// Reads `jwks_uri` from the issuer's metadata. The `OpenID` Connect place is asked first; where it
-/// answers with another status than 200 or with something else than JSON, the place of RFC 8414 is.
+/// Reads `jwks_uri` from the issuer's metadata.
 ///
 /// # Errors
 ///
-/// [`FetchFault`]; a document that names another issuer, byte for byte, is refused (RFC 8414,
-/// section 3.3).
+/// [`FetchFault`], as [`find_metadata`]; `jwks_uri` must be there and be fit to be asked.
 pub async fn find_jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchFault> {
-    let [openid, oauth] = places(issuer)?;
-    let document = match fetcher.get(&openid).await {
-        Err(FetchFault::Status(_) | FetchFault::ContentType) => fetcher.get(&oauth).await?,
-        other => other?,
-    };
-    let uri = read(&document.body, issuer)?;
+    let uri = jwks_uri(&find_metadata(fetcher, issuer).await?)?;
     fetcher.check(&uri)?;
     Ok(uri)
 }
 
-/// `<issuer>/.well-known/openid-configuration`, and RFC 8414, section 3.1, which puts its segment
-/// between host and path.
-fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
+/// Reads the issuer's metadata. The `OpenID` Connect place is asked first; where it answers with
+/// another status than 200 or with something else than JSON, the place of RFC 8414 is, and then the
+/// one that puts the `OpenID` Connect segment where RFC 8414 puts its own.
+///
+/// # Errors
+///
+/// [`FetchFault`]; a document that names another issuer, byte for byte, is refused (RFC 8414,
+/// section 3.3). Of several places without a document, the fault is that of the last.
+pub async fn find_metadata(fetcher: &Fetcher, issuer: &str) -> Result<StrictValue, FetchFault> {
+    let mut found = Err(FetchFault::Url(issuer.to_owned()));
+    for place in places(issuer)? {
+        found = fetcher.get(&place).await;
+        if !matches!(found, Err(FetchFault::Status(_) | FetchFault::ContentType)) {
+            break;
+        }
+    }
+    read(&found?.body, issuer)
+}
+
+/// `<issuer>/.well-known/openid-configuration`; RFC 8414, section 3.1, which puts its segment between
+/// host and path; and the first segment put there. Without a path the last is the first.
+fn places(issuer: &str) -> Result<Vec<Url>, FetchFault> {
     let refused = || FetchFault::Url(issuer.to_owned());
     let base = Url::parse(issuer).map_err(|_| refused())?;
     if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
@@ -41,21 +53,33 @@ fn places(issuer: &str) -> Result<[Url; 2], FetchFault> {
         url.set_path(path);
         url
     };
-    Ok([
+    let mut places = vec![
         at(&format!("{path}/.well-known/openid-configuration")),
         at(&format!("/.well-known/oauth-authorization-server{path}")),
-    ])
+        at(&format!("/.well-known/openid-configuration{path}")),
+    ];
+    if path.is_empty() {
+        places.pop();
+    }
+    Ok(places)
 }
 
-fn read(body: &[u8], issuer: &str) -> Result<Url, FetchFault> {
-    let refused = |why: &str| FetchFault::Discovery(why.to_owned());
+fn read(body: &[u8], issuer: &str) -> Result<StrictValue, FetchFault> {
     let document = json::parse(body, MAX_DEPTH).map_err(|fault| refused(&fault.to_string()))?;
-    let text = |name| document.get(name).and_then(StrictValue::as_text);
-    if text("issuer") != Some(issuer) {
+    if document.get("issuer").and_then(StrictValue::as_text) != Some(issuer) {
         return Err(refused("it names another issuer"));
     }
-    let uri = text("jwks_uri").ok_or_else(|| refused("it has no `jwks_uri`"))?;
+    Ok(document)
+}
+
+fn jwks_uri(document: &StrictValue) -> Result<Url, FetchFault> {
+    let uri = document.get("jwks_uri").and_then(StrictValue::as_text);
+    let uri = uri.ok_or_else(|| refused("it has no `jwks_uri`"))?;
     Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
+}
+
+fn refused(why: &str) -> FetchFault {
+    FetchFault::Discovery(why.to_owned())
 }
 
 #[cfg(test)]
@@ -63,26 +87,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_places() {
-        for (issuer, openid, oauth) in [
+    fn three_places_or_two() {
+        for (issuer, expected) in [
             (
                 "https://a.example",
-                "https://a.example/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server",
+                &[
+                    "https://a.example/.well-known/openid-configuration",
+                    "https://a.example/.well-known/oauth-authorization-server",
+                ][..],
             ),
             (
                 "https://a.example/realms/x",
-                "https://a.example/realms/x/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server/realms/x",
+                &[
+                    "https://a.example/realms/x/.well-known/openid-configuration",
+                    "https://a.example/.well-known/oauth-authorization-server/realms/x",
+                    "https://a.example/.well-known/openid-configuration/realms/x",
+                ],
             ),
             (
                 "https://a.example:8443/t/",
-                "https://a.example:8443/t/.well-known/openid-configuration",
-                "https://a.example:8443/.well-known/oauth-authorization-server/t",
+                &[
+                    "https://a.example:8443/t/.well-known/openid-configuration",
+                    "https://a.example:8443/.well-known/oauth-authorization-server/t",
+                    "https://a.example:8443/.well-known/openid-configuration/t",
+                ],
             ),
         ] {
-            let found = places(issuer).unwrap().map(|url| url.to_string());
-            assert_eq!(found, [openid, oauth]);
+            let found: Vec<String> = places(issuer)
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(found, expected);
         }
         for issuer in [
             "ci",
@@ -97,7 +133,10 @@ mod tests {
 
     #[test]
     fn the_document_is_of_this_issuer() {
-        let judge = |body: &str| read(body.as_bytes(), "https://a").map(|url| url.to_string());
+        let judge = |body: &str| {
+            let document = read(body.as_bytes(), "https://a")?;
+            jwks_uri(&document).map(|url| url.to_string())
+        };
         assert_eq!(
             judge(r#"{"issuer":"https://a","jwks_uri":"https://b/k"}"#).unwrap(),
             "https://b/k"

@@ -1,33 +1,44 @@
-//! A bounded HTTP GET for the documents of an issuer: short, small, and only where it was sent.
+//! A bounded HTTP exchange with an issuer: short, small, and only where it was sent.
 
 mod address;
+mod fault;
 mod lifetime;
+mod validators;
 
-use std::error::Error;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Certificate;
 use reqwest::Client;
+use reqwest::RequestBuilder;
 use reqwest::Response;
 use reqwest::StatusCode;
 use reqwest::header;
+use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use url::Host;
 use url::Url;
 
 use self::address::CheckedResolver;
-use self::address::ForbiddenAddress;
 use self::address::is_forbidden;
+pub use self::fault::FetchFault;
+pub use self::fault::TlsFault;
+use self::fault::chain;
+use self::fault::sort;
+pub use self::validators::Validators;
 use crate::config::Remote;
 use crate::identity::key_set::MAX_SET_BYTES;
 
-/// Largest accepted body, in bytes.
+/// Largest accepted document, in bytes.
 pub const MAX_BODY_BYTES: usize = MAX_SET_BYTES;
+
+/// Largest accepted answer to a form, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Longest time to a connection, names and TLS included.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// Longest time to the last byte.
+/// Longest time to the last byte of a document.
 const TOTAL: Duration = Duration::from_secs(5);
 
 /// A JSON document and what its sender says about keeping it.
@@ -37,55 +48,17 @@ pub struct Document {
     pub body: Vec<u8>,
     /// How long it may be kept (RFC 9111, section 4.2); zero where it must not be.
     pub lifetime: Option<Duration>,
+    /// What the next request for it may name, so that it is only sent again if it has changed.
+    pub validators: Option<Validators>,
 }
 
-/// Why a document was not fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchFault {
-    /// The certificate authorities or the TLS configuration cannot be used.
-    #[error("no HTTP client can be set up: {0}")]
-    Client(String),
-    /// Not `https`, no host, or with a user name.
-    #[error("the address `{0}` is not a plain https URL")]
-    Url(String),
-    /// The host is, or has, an address that no issuer lives at.
-    #[error("the host has a link-local, metadata or unspecified address")]
-    Address,
-    /// No connection, no valid certificate, or no HTTP.
-    #[error("no answer: {0}")]
-    Connect(String),
-    /// Not finished within five seconds.
-    #[error("no complete answer within {} s", TOTAL.as_secs())]
-    TimedOut,
-    /// Any status but 200; redirects are not followed.
-    #[error("the status is {0}, not 200")]
-    Status(u16),
-    /// The content is not JSON, or compressed.
-    #[error("the content type or encoding is not plain JSON")]
-    ContentType,
-    /// The body exceeds [`MAX_BODY_BYTES`].
-    #[error("the body is larger than {MAX_BODY_BYTES} bytes")]
-    TooLarge,
-    /// The discovery document is not strict JSON, or lacks what it must have.
-    #[error("the discovery document is refused: {0}")]
-    Discovery(String),
-}
-
-impl FetchFault {
-    /// A word for metrics, from a fixed set.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Client(_) => "client",
-            Self::Url(_) => "url",
-            Self::Address => "address",
-            Self::Connect(_) => "connect",
-            Self::TimedOut => "timeout",
-            Self::Status(_) => "status",
-            Self::ContentType => "content_type",
-            Self::TooLarge => "too_large",
-            Self::Discovery(_) => "discovery",
-        }
-    }
+/// The answer to a request for a document that may be known already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is not known, or has changed.
+    Document(Document),
+    /// It is the known one (RFC 9110, section 15.4.5); how long it may be kept, if that is said.
+    NotModified(Option<Duration>),
 }
 
 /// Fetches documents of one issuer.
@@ -146,8 +119,75 @@ impl Fetcher {
     ///
     /// [`FetchFault`].
     pub async fn get(&self, url: &Url) -> Result<Document, FetchFault> {
+        match self.get_unless(url, None).await? {
+            Fetched::Document(document) => Ok(document),
+            Fetched::NotModified(_) => Err(FetchFault::Status(StatusCode::NOT_MODIFIED.as_u16())),
+        }
+    }
+
+    /// Fetches one JSON document, unless it is still the `known` one.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFault`]; "not modified" is one where nothing is known.
+    pub async fn get_unless(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+    ) -> Result<Fetched, FetchFault> {
         self.check(url)?;
-        tokio::time::timeout(self.total, self.exchange(url))
+        let mut request = self
+            .client
+            .get(url.clone())
+            .header(header::ACCEPT, "application/json, application/jwk-set+json");
+        if let Some(known) = known {
+            request = request.headers(known.headers());
+        }
+        let exchange = async {
+            let response = send(request).await?;
+            let lifetime = lifetime::read(response.headers());
+            if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(Fetched::NotModified(lifetime));
+            }
+            let validators = Validators::read(response.headers());
+            let body = read_json(response, MAX_BODY_BYTES).await?;
+            Ok(Fetched::Document(Document {
+                body,
+                lifetime,
+                validators,
+            }))
+        };
+        tokio::time::timeout(self.total, exchange)
+            .await
+            .unwrap_or(Err(FetchFault::TimedOut))
+    }
+
+    /// Sends a form (`application/x-www-form-urlencoded`) and reads the JSON that answers it, of at
+    /// most [`MAX_ANSWER_BYTES`], within `total` and never more than five seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFault`].
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        authorization: &HeaderValue,
+        form: String,
+        total: Duration,
+    ) -> Result<Bytes, FetchFault> {
+        self.check(url)?;
+        let request = self
+            .client
+            .post(url.clone())
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form);
+        let exchange = async {
+            let response = send(request).await?;
+            read_json(response, MAX_ANSWER_BYTES).await.map(Bytes::from)
+        };
+        tokio::time::timeout(total.min(self.total), exchange)
             .await
             .unwrap_or(Err(FetchFault::TimedOut))
     }
@@ -175,26 +215,6 @@ impl Fetcher {
         }
         Ok(())
     }
-
-    async fn exchange(&self, url: &Url) -> Result<Document, FetchFault> {
-        let response = self
-            .client
-            .get(url.clone())
-            .header(header::ACCEPT, "application/json, application/jwk-set+json")
-            .header(header::ACCEPT_ENCODING, "identity")
-            .send()
-            .await
-            .map_err(|error| sort(&error))?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchFault::Status(response.status().as_u16()));
-        }
-        if !is_plain_json(&response) {
-            return Err(FetchFault::ContentType);
-        }
-        let lifetime = lifetime::read(response.headers());
-        let body = read_body(response).await?;
-        Ok(Document { body, lifetime })
-    }
 }
 
 /// Makes AWS-LC the TLS provider of the process, unless there is one already.
@@ -205,15 +225,30 @@ pub fn install_tls() {
         .is_ok();
 }
 
-async fn read_body(mut response: Response) -> Result<Vec<u8>, FetchFault> {
+async fn send(request: RequestBuilder) -> Result<Response, FetchFault> {
+    request
+        .header(header::ACCEPT_ENCODING, "identity")
+        .send()
+        .await
+        .map_err(|error| sort(&error))
+}
+
+/// The body of a 200 that is plain JSON, of at most `most` bytes.
+async fn read_json(mut response: Response, most: usize) -> Result<Vec<u8>, FetchFault> {
+    if response.status() != StatusCode::OK {
+        return Err(FetchFault::Status(response.status().as_u16()));
+    }
+    if !is_plain_json(&response) {
+        return Err(FetchFault::ContentType);
+    }
     let announced = response.content_length().unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |length| length > MAX_BODY_BYTES) {
-        return Err(FetchFault::TooLarge);
+    if usize::try_from(announced).map_or(true, |length| length > most) {
+        return Err(FetchFault::TooLarge(most));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| sort(&error))? {
-        if body.len().saturating_add(chunk.len()) > MAX_BODY_BYTES {
-            return Err(FetchFault::TooLarge);
+        if body.len().saturating_add(chunk.len()) > most {
+            return Err(FetchFault::TooLarge(most));
         }
         body.extend_from_slice(&chunk);
     }
@@ -235,29 +270,6 @@ fn is_plain_json(response: &Response) -> bool {
             || (essence.starts_with("application/") && essence.ends_with("+json"))
     });
     plain && json
-}
-
-fn sort(error: &reqwest::Error) -> FetchFault {
-    if error.is_timeout() {
-        return FetchFault::TimedOut;
-    }
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.is::<ForbiddenAddress>() {
-            return FetchFault::Address;
-        }
-        cause = inner.source();
-    }
-    FetchFault::Connect(chain(error))
-}
-
-/// The innermost cause, which is the one that says something; outer ones repeat the URL.
-fn chain(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 /// A URL without what may be secret in it.

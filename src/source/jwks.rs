@@ -1,23 +1,25 @@
 //! Keeps the keys of one issuer up to date: one task fetches, everybody else reads what it
 //! published.
 
+mod keeper;
 mod origin;
 mod schedule;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::origin::AttemptFault;
+use self::keeper::Keeper;
 use self::origin::Origin;
-use self::schedule::Budget;
 use self::schedule::Schedule;
 use self::schedule::Timing;
 use crate::config::JwtRules;
@@ -31,11 +33,14 @@ use crate::source::KeyPublisher;
 use crate::source::KeySource;
 use crate::source::KeyStatus;
 use crate::source::Refresh;
-use crate::source::RefreshOutcome;
+use crate::source::budget::Budget;
 use crate::source::fetch::FetchFault;
 
-/// Failures of one issuer are logged this often.
-const LOG_PERIOD: Duration = Duration::from_secs(60);
+/// Most attempts at one time, of all issuers together.
+const MAX_ATTEMPTS: usize = 4;
+
+/// The turns that all issuers of the process take.
+static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_ATTEMPTS)));
 
 /// What a source of keys needs from the rest of the program.
 #[derive(Clone)]
@@ -57,6 +62,9 @@ pub enum SourceFault {
     /// A key in the configuration is unusable.
     #[error(transparent)]
     Local(#[from] KeySetFault),
+    /// The program makes the key of development tokens, and publishes it itself.
+    #[error("the key of development tokens has no source")]
+    Development,
 }
 
 /// Opens the source of an authenticator's keys. Keys from the configuration are published before
@@ -71,12 +79,20 @@ pub fn open(
     rules: &JwtRules,
     surroundings: Surroundings,
 ) -> Result<Arc<dyn KeySource>, SourceFault> {
-    if let KeyOrigin::Local(keys) = &rules.keys {
-        (surroundings.publisher)(Arc::new(KeySet::from_local(keys)?));
-        return Ok(Arc::new(LocalKeys));
+    match &rules.keys {
+        KeyOrigin::Local(keys) => {
+            (surroundings.publisher)(Arc::new(KeySet::from_local(keys)?));
+            return Ok(Arc::new(LocalKeys));
+        }
+        KeyOrigin::Development => return Err(SourceFault::Development),
+        KeyOrigin::Discovery(_) | KeyOrigin::JwksUri(..) => {}
     }
     let origin = Origin::new(rules)?;
-    let source = JwksSource::start(authenticator, origin, surroundings, Timing::default());
+    let terms = Terms {
+        timing: Timing::default(),
+        turns: Arc::clone(&TURNS),
+    };
+    let source = JwksSource::start(authenticator, origin, surroundings, terms);
     Ok(Arc::new(source))
 }
 
@@ -96,6 +112,13 @@ impl KeySource for LocalKeys {
     fn age(&self) -> Option<Duration> {
         None
     }
+}
+
+/// When an issuer is asked.
+struct Terms {
+    timing: Timing,
+    /// An attempt needs one of these.
+    turns: Arc<Semaphore>,
 }
 
 /// The handle on the task of one issuer; the task ends with it.
@@ -134,30 +157,28 @@ impl JwksSource {
         authenticator: &Arc<str>,
         origin: Origin,
         surroundings: Surroundings,
-        timing: Timing,
+        terms: Terms,
     ) -> Self {
+        let timing = terms.timing;
         let now = surroundings.clock.monotonic();
         let shared = Arc::new(Shared {
             clock: Arc::clone(&surroundings.clock),
             state: Mutex::new(State {
                 schedule: Schedule::new(timing, now),
-                budget: Budget::new(&timing),
+                budget: Budget::new(timing.period, timing.burst),
                 wanted: false,
                 running: false,
             }),
             wake: Notify::new(),
             ended: watch::Sender::new((0, Refresh::Failed)),
         });
-        let keeper = Keeper {
-            authenticator: Arc::clone(authenticator),
-            shared: Arc::clone(&shared),
-            surroundings,
+        let keeper = Keeper::new(
+            authenticator,
             origin,
-            attempt: timing.attempt,
-            current: Arc::new(KeySet::empty(0)),
-            logged: None,
-            unlogged: 0,
-        };
+            Arc::clone(&shared),
+            surroundings,
+            terms,
+        );
         Self {
             shared,
             task: tokio::spawn(keeper.run()),
@@ -258,114 +279,6 @@ impl Shared {
         // Under the lock: who asks after this must not take this attempt for his own.
         self.ended
             .send_modify(|(count, last)| (*count, *last) = (count.saturating_add(1), refresh));
-    }
-}
-
-/// The task: the only one that fetches and publishes.
-struct Keeper {
-    authenticator: Arc<str>,
-    shared: Arc<Shared>,
-    surroundings: Surroundings,
-    origin: Origin,
-    attempt: Duration,
-    current: Arc<KeySet>,
-    logged: Option<Duration>,
-    unlogged: u64,
-}
-
-impl Keeper {
-    async fn run(mut self) {
-        loop {
-            match self.shared.step() {
-                Step::Fetch => self.fetch().await,
-                Step::Withdraw => {
-                    tracing::error!(
-                        authenticator = &*self.authenticator,
-                        "keys withdrawn: the issuer has not answered for too long"
-                    );
-                    self.publish(KeySet::empty(self.next_generation()));
-                }
-                Step::Sleep(idle) => {
-                    tokio::select! {
-                        () = tokio::time::sleep(idle) => {}
-                        () = self.shared.wake.notified() => {}
-                    }
-                }
-            }
-        }
-    }
-
-    async fn fetch(&mut self) {
-        let now = self.surroundings.clock.monotonic();
-        let fetched = tokio::time::timeout(self.attempt, self.origin.load(now))
-            .await
-            .unwrap_or(Err(FetchFault::TimedOut))
-            .map_err(AttemptFault::from);
-        let read = fetched.and_then(|document| {
-            let (keys, skipped) =
-                KeySet::from_jwks(&document.body, self.origin.rules(), self.next_generation())?;
-            Ok((keys, skipped, document.lifetime))
-        });
-        let (outcome, settled) = match read {
-            Ok((keys, _, lifetime)) if keys.same_keys(&self.current) => {
-                (RefreshOutcome::Unchanged, Ok(lifetime))
-            }
-            Ok((keys, skipped, lifetime)) => {
-                for key in skipped {
-                    tracing::warn!(
-                        authenticator = &*self.authenticator,
-                        key.index = key.index,
-                        reason = %key.fault,
-                        "a published key is not used"
-                    );
-                }
-                self.publish(keys);
-                (RefreshOutcome::Changed, Ok(lifetime))
-            }
-            Err(fault) => {
-                self.log(&fault);
-                (RefreshOutcome::Failed(fault.label()), Err(()))
-            }
-        };
-        self.surroundings
-            .observer
-            .refreshed(&self.authenticator, outcome);
-        self.shared.settle(settled);
-    }
-
-    fn next_generation(&self) -> u64 {
-        self.current.generation().saturating_add(1)
-    }
-
-    fn publish(&mut self, keys: KeySet) {
-        tracing::info!(
-            authenticator = &*self.authenticator,
-            keys = keys.len(),
-            generation = keys.generation(),
-            "keys changed"
-        );
-        self.current = Arc::new(keys);
-        (self.surroundings.publisher)(Arc::clone(&self.current));
-    }
-
-    /// An outage is one event, not one line an attempt.
-    fn log(&mut self, fault: &AttemptFault) {
-        let now = self.surroundings.clock.monotonic();
-        let recent = self
-            .logged
-            .is_some_and(|logged| now.saturating_sub(logged) < LOG_PERIOD);
-        if recent {
-            self.unlogged = self.unlogged.saturating_add(1);
-            return;
-        }
-        tracing::warn!(
-            authenticator = &*self.authenticator,
-            error = %fault,
-            unlogged = self.unlogged,
-            "the issuer's keys could not be fetched"
-        );
-        self.logged = Some(now);
-        self.unlogged = 0;
     }
 }
 

@@ -3,14 +3,40 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use url::Url;
+
+use crate::source::Clock;
+
+/// A clock that stands still until it is told to go on.
+#[derive(Debug, Default)]
+pub(crate) struct HandClock(AtomicU64);
+
+impl HandClock {
+    pub(crate) fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
 
 /// What the server does with one request.
 #[derive(Clone, Debug)]
@@ -25,12 +51,14 @@ pub(crate) enum Answer {
     Hang,
 }
 
+/// From the path to the answer.
 type Script = Box<dyn Fn(&str) -> Answer + Send>;
 
 pub(crate) struct Server {
     pub(crate) base: String,
     script: Arc<Mutex<Script>>,
     heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -40,20 +68,22 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let (its_script, its_heads) = (Arc::clone(&script), Arc::clone(&heads));
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let seen = Seen {
+            script: Arc::clone(&script),
+            heads: Arc::clone(&heads),
+            bodies: Arc::clone(&bodies),
+        };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(
-                    stream,
-                    Arc::clone(&its_script),
-                    Arc::clone(&its_heads),
-                ));
+                tokio::spawn(serve(stream, seen.clone()));
             }
         });
         Self {
             base,
             script,
             heads,
+            bodies,
             task,
         }
     }
@@ -70,6 +100,11 @@ impl Server {
     /// The head of every request so far.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
+    }
+
+    /// The body of every request so far that had one.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
     }
 }
 
@@ -102,7 +137,15 @@ pub(crate) fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, heads: Arc<Mutex<Vec<String>>>) {
+/// What all connections of a server share.
+#[derive(Clone)]
+struct Seen {
+    script: Arc<Mutex<Script>>,
+    heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, seen: Seen) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -112,8 +155,22 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, heads: Arc<Mut
     }
     let head = String::from_utf8(head).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
-    heads.lock().unwrap().push(head);
-    let answer = (script.lock().unwrap())(&path);
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
+    if let Some(length) = length {
+        let mut body = vec![0; length];
+        if stream.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        let body = String::from_utf8(body).unwrap();
+        seen.bodies.lock().unwrap().push(body);
+    }
+    seen.heads.lock().unwrap().push(head);
+    let answer = (seen.script.lock().unwrap())(&path);
     // The client may have gone; that is its right.
     let sent = match answer {
         Answer::Bytes(bytes) => stream.write_all(&bytes).await,

@@ -1,6 +1,8 @@
 //! Every metric, under the prefix `cedargate_`. Labels come from the configuration and the
 //! policies, never from a request.
 
+mod checks;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -64,14 +66,6 @@ impl CacheOutcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CheckLabels {
-    transport: &'static str,
-    resource: Arc<str>,
-    decision: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TransportLabels {
     transport: &'static str,
 }
@@ -105,6 +99,9 @@ pub struct Metrics {
     durations: [Histogram; 2],
     token_cache: [Counter; 3],
     verify: Family<AuthenticatorOutcomeLabels, Counter>,
+    introspection: Family<AuthenticatorOutcomeLabels, Counter>,
+    introspection_circuit: Family<AuthenticatorLabels, Gauge>,
+    revocation_reload: Family<OutcomeLabels, Counter>,
     jwks_refresh: Family<AuthenticatorOutcomeLabels, Counter>,
     jwks_age: Family<AuthenticatorLabels, Gauge<f64, AtomicU64>>,
     policy_reload: Family<OutcomeLabels, Counter>,
@@ -123,7 +120,7 @@ impl Metrics {
     /// Registers everything. `resources` are the configured names, in their order.
     pub fn new(resources: &[Arc<str>]) -> Self {
         let mut registry = Registry::with_prefix("cedargate");
-        let checks = Family::<CheckLabels, Counter>::default();
+        let checks = Family::<checks::CheckLabels, Counter>::default();
         registry.register("checks", "Checks answered", checks.clone());
         let durations = Family::<TransportLabels, Histogram>::new_with_constructor(|| {
             Histogram::new(DURATION_BUCKETS)
@@ -141,11 +138,14 @@ impl Metrics {
             })
         };
         let mut metrics = Self {
-            checks: check_counters(&checks, resources),
+            checks: checks::counters(&checks, resources),
             resources: resources.len(),
             durations: [of(Transport::Grpc), of(Transport::Http)],
             token_cache: [Counter::default(), Counter::default(), Counter::default()],
             verify: Family::default(),
+            introspection: Family::default(),
+            introspection_circuit: Family::default(),
+            revocation_reload: Family::default(),
             jwks_refresh: Family::default(),
             jwks_age: Family::default(),
             policy_reload: Family::default(),
@@ -171,7 +171,22 @@ impl Metrics {
                 outcome: o.as_str(),
             })
         });
-        registry.register("verify", "Tokens verified", self.verify.clone());
+        registry.register("verify", "Credentials verified", self.verify.clone());
+        registry.register(
+            "introspection",
+            "Questions to introspection endpoints",
+            self.introspection.clone(),
+        );
+        registry.register(
+            "introspection_circuit_open",
+            "Whether an introspection endpoint is left alone after failures: 1 if so",
+            self.introspection_circuit.clone(),
+        );
+        registry.register(
+            "revocation_reload",
+            "Revocation files read",
+            self.revocation_reload.clone(),
+        );
         registry.register(
             "jwks_refresh",
             "Key sets fetched",
@@ -212,7 +227,7 @@ impl Metrics {
         reason: Reason,
         seconds: f64,
     ) {
-        let index = check_index(transport, resource, self.resources, reason);
+        let index = checks::index(transport, resource, self.resources, reason);
         if let Some(counter) = self.checks.get(index) {
             counter.inc();
         }
@@ -246,6 +261,32 @@ impl Metrics {
                 authenticator,
                 outcome,
             })
+            .inc();
+    }
+
+    /// Counts a question to an introspection endpoint: `ok`, or why there was no answer.
+    pub fn introspection(&self, authenticator: &Arc<str>, outcome: &'static str) {
+        let authenticator = Arc::clone(authenticator);
+        let labels = AuthenticatorOutcomeLabels {
+            authenticator,
+            outcome,
+        };
+        self.introspection.get_or_create(&labels).inc();
+    }
+
+    /// Notes whether an introspection endpoint is left alone.
+    pub fn introspection_circuit(&self, authenticator: &Arc<str>, open: bool) {
+        let labels = AuthenticatorLabels {
+            authenticator: Arc::clone(authenticator),
+        };
+        let open = i64::from(open);
+        self.introspection_circuit.get_or_create(&labels).set(open);
+    }
+
+    /// Counts a look at the file of what has been revoked: `ok` or `failed`.
+    pub fn revocation_reload(&self, outcome: &'static str) {
+        self.revocation_reload
+            .get_or_create(&OutcomeLabels { outcome })
             .inc();
     }
 
@@ -301,55 +342,6 @@ impl Metrics {
     }
 }
 
-const TRANSPORTS: [Transport; 2] = [Transport::Grpc, Transport::Http];
-
-/// One counter for each transport, resource (and none) and reason, so that counting a check looks
-/// nothing up.
-fn check_counters(family: &Family<CheckLabels, Counter>, resources: &[Arc<str>]) -> Vec<Counter> {
-    let none: Arc<str> = Arc::from("");
-    let mut counters = Vec::new();
-    for transport in TRANSPORTS {
-        for resource in resources.iter().chain([&none]) {
-            for reason in Reason::ALL {
-                let decision = if reason == Reason::Allowed {
-                    "allow"
-                } else {
-                    "deny"
-                };
-                counters.push(family.get_or_create_owned(&CheckLabels {
-                    transport: transport.as_str(),
-                    resource: Arc::clone(resource),
-                    decision,
-                    reason: reason.as_str(),
-                }));
-            }
-        }
-    }
-    counters
-}
-
-/// The place of a counter in the list that [`check_counters`] makes.
-fn check_index(
-    transport: Transport,
-    resource: Option<usize>,
-    resources: usize,
-    reason: Reason,
-) -> usize {
-    let transport = TRANSPORTS
-        .iter()
-        .position(|other| *other == transport)
-        .unwrap_or(0);
-    let reason = Reason::ALL
-        .iter()
-        .position(|other| *other == reason)
-        .unwrap_or(0);
-    let rows = resources.saturating_add(1);
-    let row = transport
-        .saturating_mul(rows)
-        .saturating_add(resource.unwrap_or(resources));
-    row.saturating_mul(Reason::ALL.len()).saturating_add(reason)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +369,8 @@ mod tests {
         let metrics = Metrics::new(&[]);
         metrics.token_cache(CacheOutcome::Hit);
         metrics.verify(&"corp".into(), "ok");
+        metrics.introspection(&"corp".into(), "ok");
+        metrics.revocation_reload("ok");
         metrics.jwks_refresh(&"corp".into(), "ok");
         metrics.jwks_age(&"corp".into(), 1.5);
         metrics.policy_reload("ok");

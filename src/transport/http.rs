@@ -21,11 +21,13 @@ use crate::authorizer::Authorizer;
 use crate::request::forwarded;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
+use crate::source::dev_issuer::DevIssuer;
 use crate::telemetry::metrics::Transport;
 use crate::transport::budget::Budget;
 use crate::transport::budget::Exhausted;
 use crate::transport::budget::Share;
 use crate::transport::connection;
+use crate::transport::dev_tokens;
 use crate::transport::limits;
 use crate::transport::listener;
 use crate::transport::listener::Listener;
@@ -37,22 +39,26 @@ use crate::transport::respond;
 /// Header in which a caller shows the shared secret.
 const SECRET: &str = "x-cedargate-secret";
 
+/// What the listener answers with.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    /// Answers checks.
+    pub authorizer: Arc<Authorizer>,
+    /// Issues development tokens, where they are wanted.
+    pub dev_issuer: Option<Arc<DevIssuer>>,
+    /// What messages may hold together.
+    pub budget: Budget,
+}
+
 /// Serves until `stop` turns true, then lets what is under way end.
-pub async fn serve(
-    listener: Listener,
-    authorizer: Arc<Authorizer>,
-    budget: Budget,
-    stop: watch::Receiver<bool>,
-) {
+pub async fn serve(listener: Listener, checks: Checks, stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let watching = &graceful;
     listener::accept(listener, stop, |stream, peer| {
-        let authorizer = Arc::clone(&authorizer);
-        let budget = budget.clone();
+        let checks = checks.clone();
         let service = service_fn(move |request| {
-            let authorizer = Arc::clone(&authorizer);
-            let share = budget.share();
-            async move { Ok::<_, Infallible>(answer(&authorizer, share, peer, request).await) }
+            let checks = checks.clone();
+            async move { Ok::<_, Infallible>(answer(&checks, peer, request).await) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })
@@ -65,12 +71,12 @@ pub async fn serve(
     }
 }
 
-async fn answer(
-    authorizer: &Arc<Authorizer>,
-    mut share: Share,
-    peer: Peer,
-    request: Request<Incoming>,
-) -> Response<ReplyBody> {
+async fn answer(checks: &Checks, peer: Peer, request: Request<Incoming>) -> Response<ReplyBody> {
+    let authorizer = &checks.authorizer;
+    let mut share = checks.budget.share();
+    if let (Some(issuer), dev_tokens::PATH) = (&checks.dev_issuer, request.uri().path()) {
+        return dev_tokens::answer(issuer, peer, request).await;
+    }
     let (head, body) = request.into_parts();
     if !is_trusted(authorizer, peer, &head) {
         return reply::text(StatusCode::FORBIDDEN, "this caller may not ask\n");
@@ -86,10 +92,14 @@ async fn answer(
         .get("traceparent")
         .and_then(|value| value.to_str().ok());
     let arrival = authorizer.arrive(Transport::Http, None, traceparent);
+    let asker = match peer {
+        Peer::Ip(address) => Some(address),
+        Peer::Local => None,
+    };
     let most = authorizer.config().limits.body;
     let reading = read_body(body, most, &mut share);
     let read = match tokio::time::timeout(limits::BODY_TIMEOUT, reading).await {
-        Ok(Ok(body)) => forwarded::read(head, body, authorizer.read_options()),
+        Ok(Ok(body)) => forwarded::read(head, body, asker, authorizer.read_options()),
         Ok(Err(error)) => Err(Box::new(Refused::from(error))),
         Err(_elapsed) => Err(Box::new(Refused::from(RequestError::Unreadable(
             "the body came too slowly",

@@ -13,9 +13,11 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::watch;
 
 use crate::authorizer::Authorizer;
+use crate::source::dev_issuer::DevIssuer;
 use crate::transport::admin;
 use crate::transport::admin::Readiness;
 use crate::transport::connection;
+use crate::transport::dev_tokens;
 use crate::transport::limits;
 use crate::transport::listener;
 use crate::transport::listener::Listener;
@@ -27,17 +29,28 @@ use crate::transport::respond;
 pub async fn serve(
     listener: Listener,
     authorizer: Arc<Authorizer>,
+    dev_issuer: Option<Arc<DevIssuer>>,
     readiness: Readiness,
     stop: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
     let watching = &graceful;
-    listener::accept(listener, stop, |stream, _peer| {
+    listener::accept(listener, stop, |stream, peer| {
         let authorizer = Arc::clone(&authorizer);
+        let dev_issuer = dev_issuer.clone();
         let readiness = readiness.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = answer(&authorizer, &readiness, &request);
-            async move { Ok::<_, Infallible>(response) }
+            let authorizer = Arc::clone(&authorizer);
+            let dev_issuer = dev_issuer.clone();
+            let readiness = readiness.clone();
+            async move {
+                Ok::<_, Infallible>(match (&dev_issuer, request.uri().path()) {
+                    (Some(issuer), dev_tokens::PATH) => {
+                        dev_tokens::answer(issuer, peer, request).await
+                    }
+                    (Some(_) | None, _) => answer(&authorizer, &readiness, &request),
+                })
+            }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })

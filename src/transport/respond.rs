@@ -16,6 +16,7 @@ use crate::authorizer::outcome::Outcome;
 use crate::authorizer::outcome::Refusal;
 use crate::decision::Denial;
 use crate::decision::Reason;
+use crate::decision::challenge;
 use crate::decision::headers::Obligation;
 use crate::decision::status;
 use crate::proto::envoy::config::core::v3::HeaderValue;
@@ -187,6 +188,9 @@ fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, S
     if let Some(challenge) = &refusal.challenge {
         headers.push(("www-authenticate", challenge.clone()));
     }
+    if let Some(nonce) = challenge::nonce(&refusal.denial) {
+        headers.push(("dpop-nonce", nonce.to_owned()));
+    }
     if let Some(wait) = refusal.denial.retry_after {
         headers.push(("retry-after", wait.as_secs().max(1).to_string()));
     }
@@ -198,7 +202,7 @@ fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, S
     headers
 }
 
-const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version";
+const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, MCP-Protocol-Version";
 
 fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     [
@@ -206,7 +210,7 @@ fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
         ("access-control-allow-methods", "GET, POST, DELETE"),
         (
             "access-control-allow-headers",
-            "authorization, content-type, accept, last-event-id, mcp-protocol-version, \
+            "authorization, dpop, content-type, accept, last-event-id, mcp-protocol-version, \
              mcp-session-id, mcp-method, mcp-name",
         ),
         ("access-control-max-age", "600"),
@@ -314,4 +318,53 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
         ("subject".to_owned(), text(notes.subject)),
     ]);
     Struct { fields }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::challenge::DpopChallenge;
+    use crate::identity::dpop::DpopError;
+
+    fn outcome(answer: Answer) -> Outcome {
+        Outcome {
+            decision_id: "d-1".to_owned(),
+            answer,
+            notes: Notes::default(),
+        }
+    }
+
+    #[test]
+    fn a_nonce_reaches_the_client_in_both_dialects_and_only_with_a_challenge() {
+        let mut denial = Denial::plain(Reason::InvalidCredential);
+        denial.dpop = Some(DpopChallenge {
+            error: DpopError::UseNonce,
+            nonce: Some("n-1".to_owned()),
+        });
+        let refused = outcome(Answer::Deny(Box::new(Refusal {
+            challenge: challenge::line(&denial, None, &[]),
+            denial,
+            rpc_id: None,
+            allow_origin: Some("https://app.example".to_owned()),
+        })));
+        let over_http = http_response(refused.clone());
+        let header = |name: &str| {
+            let value = over_http.headers().get(name)?;
+            Some(value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header("dpop-nonce").as_deref(), Some("n-1"));
+        assert!(header("www-authenticate").is_some_and(|line| line.starts_with("DPoP ")));
+        let exposed = header("access-control-expose-headers");
+        assert!(exposed.is_some_and(|names| names.contains("DPoP-Nonce")));
+        let Some(HttpResponse::DeniedResponse(denied)) = check_response(refused).http_response
+        else {
+            panic!("a refusal is denied");
+        };
+        let sent = denied.headers.iter().filter_map(|o| o.header.as_ref());
+        let nonces: Vec<_> = sent.filter(|h| h.key == "dpop-nonce").collect();
+        assert_eq!(nonces.len(), 1);
+        assert_eq!(nonces[0].value, "n-1");
+        let allowed = http_response(outcome(Answer::Allow(Vec::new())));
+        assert_eq!(allowed.headers().get("dpop-nonce"), None);
+    }
 }

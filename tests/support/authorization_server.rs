@@ -6,6 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use url::Url;
 
+use super::dpop::DpopKey;
 use super::http::Request;
 use super::http::Response;
 use super::process::Process;
@@ -18,8 +19,9 @@ const REDIRECT: &str = "http://127.0.0.1/callback";
 
 /// A running authorization server; `tests/tools/authorization-server.mjs` says what it can do.
 ///
-/// Clients that act for themselves: `svc` (no roles), `svc-admin`, `svc-viewer`. People: `alice`
-/// (admin), `bob` (viewer), `mallory` (admin of another tenant, suspended).
+/// Clients that act for themselves: `svc` (no roles), `svc-admin`, `svc-viewer`, `svc-bound` (whose
+/// tokens are bound to its certificate). People: `alice` (admin), `bob` (viewer), `mallory` (admin of
+/// another tenant, suspended).
 #[derive(Debug)]
 pub(crate) struct AuthorizationServer {
     _process: Process,
@@ -62,10 +64,44 @@ impl AuthorizationServer {
 
     /// The whole answer of the token endpoint.
     pub(crate) fn request_token(&self, client: &str, fields: &[(&str, &str)]) -> Response {
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(fields);
-        let request = Request::new("POST", "/token").form(&form);
-        self.send(&request.header("authorization", basic(client)))
+        self.send(&token_request(client, fields))
+    }
+
+    /// An access token that is bound to a key (RFC 9449, section 5).
+    pub(crate) fn dpop_token(
+        &self,
+        client: &str,
+        fields: &[(&str, &str)],
+        key: &DpopKey,
+    ) -> String {
+        let url = format!("{}/token", self.issuer());
+        let proof = key.proof("POST", &url, None, None);
+        let answer = self.send(&token_request(client, fields).header("dpop", proof));
+        let kind = answer.json().get("token_type").cloned();
+        assert_eq!(kind, Some("DPoP".into()), "{}", answer.text());
+        access_token(&answer)
+    }
+
+    /// An access token of the client `svc-bound` that is bound to a certificate, DER (RFC 8705,
+    /// section 3).
+    pub(crate) fn certificate_token(&self, fields: &[(&str, &str)], certificate: &[u8]) -> String {
+        let presented = BASE64_STANDARD.encode(certificate);
+        let request = token_request("svc-bound", fields);
+        access_token(&self.send(&request.header("x-test-client-certificate", presented)))
+    }
+
+    /// What the resource server `rs` is told of a token (RFC 7662).
+    pub(crate) fn introspect(&self, token: &str) -> Value {
+        let request = Request::new("POST", "/token/introspection").form(&[("token", token)]);
+        self.send(&request.header("authorization", basic("rs")))
+            .json()
+    }
+
+    /// Has a client take its token back (RFC 7009).
+    pub(crate) fn revoke(&self, client: &str, token: &str) {
+        let request = Request::new("POST", "/token/revocation").form(&[("token", token)]);
+        let answer = self.send(&request.header("authorization", basic(client)));
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     /// An access token for a person, by authorization code and PKCE as the client `app`.
@@ -134,8 +170,9 @@ impl AuthorizationServer {
             .collect()
     }
 
-    /// Replaces the signing keys; `how` is `""`, `"keep"` (the old ones stay published) or
-    /// `"same_kid"` (the new ones take their names).
+    /// Replaces the signing keys; `how` is `""`, `"keep"` (the old ones stay published),
+    /// `"same_kid"` (the new ones take their names), or one step of a rotation that gives notice:
+    /// `"announce"`, `"promote"`, `"withdraw"`.
     pub(crate) fn rotate(&self, how: &str) {
         let answer = self.send(&Request::new("POST", &format!("/_test/rotate?{how}")));
         assert_eq!(answer.status, 200, "the keys must rotate");
@@ -160,6 +197,13 @@ pub(crate) fn jwt_part(token: &str, part: usize) -> Value {
     let text = token.split('.').nth(part).expect("a JWT has three parts");
     let json = BASE64_URL_SAFE_NO_PAD.decode(text).expect("base64url");
     serde_json::from_slice(&json).expect("a JWT holds JSON")
+}
+
+fn token_request(client: &str, fields: &[(&str, &str)]) -> Request {
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(fields);
+    let request = Request::new("POST", "/token").form(&form);
+    request.header("authorization", basic(client))
 }
 
 fn access_token(answer: &Response) -> String {

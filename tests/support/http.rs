@@ -77,7 +77,8 @@ impl Request {
         exchange(port, &self.encode(port))
     }
 
-    fn encode(&self, port: u16) -> Vec<u8> {
+    /// What goes out.
+    pub(crate) fn encode(&self, port: u16) -> Vec<u8> {
         let has = |name: &str| {
             self.headers
                 .iter()
@@ -133,7 +134,8 @@ pub(crate) fn exchange(port: u16, wire: &[u8]) -> io::Result<Response> {
     read_response(&mut BufReader::new(stream)).map_err(|error| written.err().unwrap_or(error))
 }
 
-fn read_response(stream: &mut impl BufRead) -> io::Result<Response> {
+/// Reads one answer.
+pub(crate) fn read_response(stream: &mut impl BufRead) -> io::Result<Response> {
     let line = read_line(stream)?;
     let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| invalid(&format!("no status in `{line}`")))?;

@@ -50,10 +50,12 @@ impl Sidecar {
 
     /// Returns when it is ready.
     pub(crate) fn until_ready(self) -> Self {
-        let sidecar = self;
-        let ready = poll(READY, || {
+        let mut sidecar = self;
+        let mut ready = false;
+        poll(READY, || {
             let asked = Request::new("GET", "/readyz").send(sidecar.admin);
-            asked.is_ok_and(|answer| answer.status == 200)
+            ready = asked.is_ok_and(|answer| answer.status == 200);
+            ready || !sidecar.process.is_running()
         });
         assert!(ready, "not ready: {}", sidecar.process.stderr().text());
         sidecar

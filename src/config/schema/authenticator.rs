@@ -5,7 +5,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::config::authenticator::Algorithm;
+use crate::config::claims::PRESETS;
 use crate::config::danger;
+use crate::config::schema::credentials;
 use crate::config::schema::list_of;
 use crate::config::schema::nullable;
 use crate::config::schema::object;
@@ -14,37 +16,74 @@ use crate::config::schema::string;
 use crate::config::schema::switch;
 use crate::config::schema::text;
 use crate::config::schema::texts;
+use crate::config::schema::with;
 use crate::config::schema::word_type;
+use crate::config::schema::words;
 
 /// One authenticator of any type.
 pub(super) fn any() -> Value {
-    json!({"oneOf": [oidc(), jwt(), anonymous()]})
+    json!({"oneOf": [
+        oidc(),
+        jwt(),
+        introspection(),
+        credentials::api_key(),
+        credentials::static_token(),
+        credentials::mtls(),
+        anonymous(),
+    ]})
 }
 
 fn oidc() -> Value {
-    token_rules(
+    let own = object(
         "Tokens of an issuer whose keys are found by discovery (RFC 8414, OpenID Connect).",
-        "oidc",
         &["name", "type", "issuer"],
-        [],
-    )
+        [
+            ("name", name()),
+            ("type", json!({"const": "oidc"})),
+            ("issuer", string("The exact `iss`.")),
+        ],
+    );
+    let asymmetric = word_type(&Algorithm::ASYMMETRIC.map(Algorithm::name));
+    with(with(with(own, signed(&asymmetric)), tokens()), remote())
 }
 
 fn jwt() -> Value {
-    let mut schema = token_rules(
+    let own = object(
         "Tokens of an issuer whose keys are at a fixed URL or in this file.",
-        "jwt",
         &["name", "type", "issuer"],
         [
+            ("name", name()),
+            ("type", json!({"const": "jwt"})),
+            ("issuer", string("The exact `iss`.")),
             ("jwks_uri", string("URL of a JWK set.")),
             ("keys", local_keys()),
         ],
     );
+    let mut schema = with(with(with(own, signed(&algorithm())), tokens()), remote());
     if let Value::Object(schema) = &mut schema {
         let one_of = json!([{"required": ["jwks_uri"]}, {"required": ["keys"]}]);
         schema.insert("oneOf".into(), one_of);
     }
     schema
+}
+
+fn introspection() -> Value {
+    let own = object(
+        "Tokens that their issuer is asked about (RFC 7662).",
+        &["name", "type", "endpoint", "client_id", "client_secret"],
+        [
+            ("name", name()),
+            ("type", json!({"const": "introspection"})),
+            ("endpoint", string("URL of the introspection endpoint.")),
+            ("client_id", string("Who asks.")),
+            ("client_secret", string("The secret of who asks.")),
+            (
+                "issuer",
+                nullable("The exact `iss`; null: the name of the authenticator stands for it."),
+            ),
+        ],
+    );
+    with(with(own, tokens()), remote())
 }
 
 fn anonymous() -> Value {
@@ -55,81 +94,115 @@ fn anonymous() -> Value {
     )
 }
 
-fn name() -> Value {
+pub(super) fn name() -> Value {
     string("Lower-case letters, digits and `-`; unique.")
 }
 
-fn token_rules<const N: usize>(
-    description: &str,
-    kind: &str,
-    required: &[&str],
-    own: [(&str, Value); N],
-) -> Value {
-    let danger = |key: &str| switch(&format!("DANGER: {}.", danger::meaning(key)));
-    let mut schema = object(
-        description,
-        required,
+fn danger(key: &'static str) -> (&'static str, Value) {
+    (key, switch(&format!("DANGER: {}.", danger::meaning(key))))
+}
+
+/// What is said of tokens that are signed.
+fn signed(algorithm: &Value) -> [(&'static str, Value); 4] {
+    [
+        (
+            "algorithms",
+            list_of(
+                "Accepted signatures; default: every asymmetric one, and those of secrets in `keys`.",
+                algorithm,
+            ),
+        ),
+        (
+            "token_types",
+            texts("Accepted `typ`; default: at+jwt, JWT; with `rfc9068`: at+jwt."),
+        ),
+        (
+            "rfc9068",
+            switch("Whether every claim that RFC 9068 requires must be there."),
+        ),
+        danger("insecure_skip_issuer"),
+    ]
+}
+
+/// What is said of the tokens of any issuer.
+fn tokens() -> [(&'static str, Value); 11] {
+    let dpop = object(
+        "Proofs of possession (RFC 9449). A token that is bound to a key always needs one.",
+        &[],
         [
-            ("name", name()),
-            ("type", json!({"const": kind})),
-            ("issuer", string("The exact `iss`.")),
             (
-                "audiences",
-                texts("Accepted `aud`; empty: the audiences of the resource asked for."),
+                "required",
+                switch("Whether tokens that are bound to no key are refused."),
             ),
             (
-                "algorithms",
-                list_of("Accepted signatures; default: all of these.", &algorithm()),
+                "nonce",
+                switch("Whether proofs must carry a nonce of ours."),
             ),
-            (
-                "token_types",
-                texts("Accepted `typ`; default: at+jwt, JWT."),
-            ),
-            ("claims", claims()),
-            ("roles", assertions("roles")),
-            ("groups", assertions("groups")),
-            ("scopes", assertions("scopes")),
-            (
-                "leeway",
-                text("Tolerated difference of clocks, at most 300s.", "30s"),
-            ),
-            (
-                "max_lifetime",
-                text("Longest accepted time to `exp`.", "24h"),
-            ),
-            ("ca_file", nullable("Extra certificate authorities, PEM.")),
-            ("insecure_skip_audience", danger("insecure_skip_audience")),
-            ("insecure_skip_expiry", danger("insecure_skip_expiry")),
-            ("insecure_skip_issued_at", danger("insecure_skip_issued_at")),
-            ("insecure_allow_http", danger("insecure_allow_http")),
         ],
     );
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        properties.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
-    }
-    schema
+    [
+        (
+            "audiences",
+            texts("Accepted `aud`; empty: the audiences of the resource asked for."),
+        ),
+        ("claims", claims()),
+        ("roles", assertions("roles")),
+        ("groups", assertions("groups")),
+        ("scopes", assertions("scopes")),
+        (
+            "leeway",
+            text("Tolerated difference of clocks, at most 300s.", "30s"),
+        ),
+        (
+            "max_lifetime",
+            text("Longest accepted time to `exp`.", "24h"),
+        ),
+        ("dpop", dpop),
+        danger("insecure_skip_audience"),
+        danger("insecure_skip_expiry"),
+        danger("insecure_skip_issued_at"),
+    ]
+}
+
+/// How an issuer is reached.
+fn remote() -> [(&'static str, Value); 2] {
+    [
+        ("ca_file", nullable("Extra certificate authorities, PEM.")),
+        danger("insecure_allow_http"),
+    ]
 }
 
 fn algorithm() -> Value {
-    word_type(&Algorithm::ASYMMETRIC.map(Algorithm::name))
+    let asymmetric = Algorithm::ASYMMETRIC.into_iter();
+    let all: Vec<&str> = asymmetric
+        .chain(Algorithm::SYMMETRIC)
+        .map(Algorithm::name)
+        .collect();
+    word_type(&all)
 }
 
 fn local_keys() -> Value {
     let mut key = object(
-        "A public key.",
+        "A public key, or a secret.",
         &["algorithm"],
         [
             ("file", string("PEM file, relative to this file.")),
             ("pem", string("The PEM text itself.")),
+            (
+                "secret",
+                string("For HS256, HS384, HS512: at least 32, 48, 64 bytes."),
+            ),
             ("algorithm", algorithm()),
             ("kid", nullable("The `kid` that tokens name it by.")),
         ],
     );
     if let Value::Object(key) = &mut key {
-        let one_of = json!([{"required": ["file"]}, {"required": ["pem"]}]);
+        let one_of = json!([
+            {"required": ["file"]}, {"required": ["pem"]}, {"required": ["secret"]},
+        ]);
         key.insert("oneOf".into(), one_of);
     }
-    some("Public keys.", &key)
+    some("Keys.", &key)
 }
 
 fn claims() -> Value {
@@ -147,10 +220,15 @@ fn claims() -> Value {
         "email",
         "name",
     ];
-    let properties: Map<String, Value> = names
+    let mut properties: Map<String, Value> = names
         .into_iter()
         .map(|name| (name.to_owned(), path.clone()))
         .collect();
+    let preset = json!({
+        "description": "The product whose tokens these are; paths that are written win.",
+        "anyOf": [word_type(&words(&PRESETS)), {"type": "null"}],
+    });
+    properties.insert("preset".to_owned(), preset);
     json!({
         "description": "Where facts are found: a claim, a dotted path, a JSON pointer, or a list of them.",
         "type": "object",

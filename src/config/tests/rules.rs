@@ -1,7 +1,10 @@
 //! Every rule of the file, one line a rule.
 
+mod asked_and_made;
 mod authenticators;
+mod credentials;
 mod resources;
+mod rivals;
 mod sections;
 
 use super::*;

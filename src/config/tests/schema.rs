@@ -15,9 +15,13 @@ qqqqqqqq: 1
 listen: {qqqqqqqq: 1}
 client_ip: {qqqqqqqq: 1}
 authenticators:
-  - {qqqqqqqq: 1, name: a, type: oidc, issuer: https://a.example, claims: {qqqqqqqq: 1}, roles: {qqqqqqqq: 1}}
+  - {qqqqqqqq: 1, name: a, type: oidc, issuer: https://a.example, claims: {qqqqqqqq: 1}, roles: {qqqqqqqq: 1}, dpop: {qqqqqqqq: 1}}
   - {qqqqqqqq: 1, name: b, type: jwt, issuer: b, keys: [{qqqqqqqq: 1, file: rsa.pem, algorithm: RS256}]}
   - {qqqqqqqq: 1, name: c, type: anonymous}
+  - {qqqqqqqq: 1, name: d, type: introspection}
+  - {qqqqqqqq: 1, name: e, type: api_key, keys: [{qqqqqqqq: 1}]}
+  - {qqqqqqqq: 1, name: f, type: static_token}
+  - {qqqqqqqq: 1, name: g, type: mtls}
 resources:
   - {qqqqqqqq: 1, name: a, url: https://a.example, kind: mcp, scopes: {qqqqqqqq: 1}, metadata: {qqqqqqqq: 1}, mcp: {qqqqqqqq: 1}}
   - {qqqqqqqq: 1, name: b, url: https://b.example, kind: http, routes: [{qqqqqqqq: 1, name: a, path: /}]}
@@ -27,6 +31,7 @@ limits: {qqqqqqqq: 1}
 decision_log: {qqqqqqqq: 1, to: {qqqqqqqq: 1, file: x}}
 admin: {qqqqqqqq: 1}
 log: {qqqqqqqq: 1}
+dev_tokens: {qqqqqqqq: 1, clients: [{qqqqqqqq: 1}]}
 ";
 
 #[test]
@@ -58,10 +63,10 @@ fn the_schema_and_the_reader_know_the_same_keys() {
     assert_eq!(read, written);
     assert_eq!(
         PROBES.matches("qqqqqqqq: 1").count(),
-        22,
+        30,
         "a probe in every mapping"
     );
-    assert_eq!(written.len(), 22, "every mapping has a probe");
+    assert_eq!(written.len(), 30, "every mapping has a probe");
 }
 
 /// The keys of every object of the schema; each but free maps must be closed.
@@ -85,8 +90,8 @@ fn objects(schema: &Json, found: &mut BTreeSet<BTreeSet<String>>) {
 
 #[test]
 fn the_full_example_and_the_least_one_fit_the_schema() {
-    let full = files::text(&fixtures().join("full.yaml"), LARGEST).unwrap();
-    for text in [full.as_str(), REST] {
+    let file = |name: &str| files::text(&fixtures().join(name), LARGEST).unwrap();
+    for text in [&file("full.yaml"), &file("dev.yaml"), REST] {
         let value = json(text);
         assert_eq!(fits(&json_schema(), &value), Ok(()), "{text}");
     }

@@ -37,6 +37,11 @@ fn no_fault_shows_a_secret() {
         "log: {level: \"${WORD-hunter2}\"}",
         "x: [{name: a, client_secret: hunter2, b}]",
         "dev_tokens: {secret: hunter2}",
+        "dev_tokens: {clients: [{client_id: a, client_secret: hunter2}]}",
+        "dev_tokens: {clients: [{client_id: \"${WORD}#\", client_secret: x}]}",
+        "dev_tokens: {clients: [{client_id: a, client_secrets: hunter2}]}",
+        "revocations: \"${WORD}\"",
+        "listen: {xfcc_peers: [\"${WORD}\"]}",
     ] {
         let outcome = parsed(&format!("{text}\n{REST}"));
         let faults = outcome.expect_err(text);
@@ -62,6 +67,36 @@ fn secrets_near_issuers_and_keys_stay_hidden_too() {
         "{name: a, type: jwt, issuer: x, keys: [{pem: hunter2, algorithm: RS256}]}",
         "{name: a, type: jwt, issuer: x, keys: [{file: \"${WORD}\", algorithm: \"${WORD}\"}]}",
         "{name: a, type: static_token, token: hunter2}",
+        "{name: a, type: static_token, token: \"hunter2 hunter2\", subject: a}",
+        "{name: a, type: static_token, token: [hunter2], subject: a}",
+        "{name: a, type: static_token, tokn: hunter2, subject: a}",
+        "{name: a, type: static_token, token: eyJ0.hunter2.hunter2, subject: a}",
+        "{name: a, type: static_token, token: x, subject: \"${WORD}#\"}",
+        "{name: a, type: api_key, keys: [{id: a, secret: hunter2}]}",
+        "{name: a, type: api_key, keys: [{id: a, secret: \"hunter2 hunter2\"}]}",
+        "{name: a, type: api_key, keys: [{id: a, hash: hunter2}]}",
+        "{name: a, type: api_key, keys: [{id: a, hsah: hunter2}]}",
+        "{name: a, type: api_key, keys: [{id: a, key: hunter2}]}",
+        "{name: a, type: api_key, keys: [{id: a, value: hunter2}]}",
+        "{name: a, type: static_token, subject: a, bearer: hunter2}",
+        "{name: a, type: static_token, subject: a, key: hunter2}",
+        "{name: a, type: api_key, keys: hunter2}",
+        "{name: a, type: api_key, keys: [[hunter2]]}",
+        "{name: a, type: api_key, keys: [hunter2]}",
+        "{name: a, type: api_key, keys: {a: hunter2}}",
+        "{name: a, type: api_key, keys: {hunter2+: a}}",
+        "{name: a, type: api_key, kyes: {a: hunter2}}",
+        "{name: a, type: api_key, keys: {a: [hunter2]}}",
+        "{name: a, type: api_key, keys: {a: {secret: hunter2}}}",
+        "{name: a, type: api_key, header: \"${WORD}-\", keys: {}}",
+        "{name: a, type: mtls, trust_domains: [\"${WORD}/\"]}",
+        "{name: a, type: mtls, trust_domains: [\"spiffe://${WORD}\"]}",
+        "{name: a, type: introspection, endpoint: https://a.example, client_id: a, client_secret: \"hunter2\\n\"}",
+        "{name: a, type: introspection, endpoint: \"https://a:hunter2@a.example\", client_id: a, client_secret: b}",
+        "{name: a, type: introspection, endpoint: https://a.example, client_secert: hunter2}",
+        "{name: a, type: jwt, issuer: x, keys: [{secret: hunter2hunter2hunter2hunter2hunter2, algorithm: RS256}]}",
+        "{name: a, type: oidc, issuer: https://a.example, claims: {preset: \"${WORD}\"}}",
+        "{name: a, type: oidc, issuer: https://a.example, rfc9068: true, token_types: [\"${WORD}\"]}",
         "{name: a, type: oidc, issuer: https://a.example, ca_file: \"${WORD}\"}",
         "{name: a, type: oidc, issuer: https://a.example, claims: {roles: \"/~${WORD}\"}}",
         "{name: a, type: oidc, issuer: https://a.example, algorithms: [\"${WORD}\"]}",
@@ -108,7 +143,10 @@ fn a_secret_in_a_resource_stays_hidden() {
 
 #[test]
 fn a_configuration_does_not_print_its_secrets() {
-    let shown = format!("{:?}", full().config);
+    let dev = files::text(&fixtures().join("dev.yaml"), LARGEST).unwrap();
+    let dev = parsed(&dev).unwrap().config;
+    let shown = format!("{:?}{dev:?}", full().config);
     assert!(!shown.contains("correct-horse"), "{shown}");
-    assert!(!shown.contains("0123456789abcdef"), "{shown}");
+    assert!(!shown.contains("0123456789"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
 }

@@ -108,10 +108,9 @@ fn algorithms_are_known_by_exact_name() {
         "nOnE",
         "",
         " ",
-        "HS256",
-        "HS384",
-        "HS512",
         "hs256",
+        "HS1",
+        "HS224",
         "rs256",
         "es256",
         "ES256 ",
@@ -134,7 +133,7 @@ fn algorithms_are_known_by_exact_name() {
         let header = format!(r#"{{"alg":"{name}"}}"#);
         assert_eq!(
             header_fault(&header),
-            Some(TokenFault::AlgorithmRefused),
+            Some(TokenFault::AlgorithmUnknown),
             "{name}"
         );
     }
@@ -147,11 +146,11 @@ fn algorithms_are_known_by_exact_name() {
     ] {
         assert_eq!(
             header_fault(header),
-            Some(TokenFault::AlgorithmRefused),
+            Some(TokenFault::AlgorithmUnknown),
             "{header}"
         );
     }
-    for name in ["RS256", "PS512", "ES384", "EdDSA", "Ed25519"] {
+    for name in ["RS256", "PS512", "ES384", "EdDSA", "Ed25519", "HS512"] {
         assert_eq!(
             header_fault(&format!(r#"{{"alg":"{name}"}}"#)),
             None,
@@ -206,7 +205,7 @@ fn kid_is_short_and_printable() {
 
 #[test]
 fn types_that_are_never_access_tokens() {
-    for typ in REFUSED_TYPES {
+    for typ in kind::REFUSED_TYPES {
         for spelling in [
             typ.to_owned(),
             typ.to_uppercase(),
@@ -215,7 +214,7 @@ fn types_that_are_never_access_tokens() {
             let header = format!(r#"{{"alg":"ES256","typ":"{spelling}"}}"#);
             assert_eq!(
                 header_fault(&header),
-                Some(TokenFault::TypeRefused),
+                Some(TokenFault::NotAnAccessToken("typ")),
                 "{spelling}"
             );
         }

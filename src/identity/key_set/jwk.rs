@@ -17,7 +17,10 @@ use crate::json::StrictValue;
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Reads one member of `keys`, pinned to those of `accepted` that it can serve.
-pub(super) fn read(jwk: &StrictValue, accepted: &[Algorithm]) -> Result<PinnedKey, KeyFault> {
+pub(in crate::identity) fn read(
+    jwk: &StrictValue,
+    accepted: &[Algorithm],
+) -> Result<PinnedKey, KeyFault> {
     if jwk.as_object().is_none() {
         return Err(KeyFault::NotAKey);
     }

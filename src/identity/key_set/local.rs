@@ -1,7 +1,8 @@
-//! A public key that the operator wrote down as PEM.
+//! A key that the operator wrote down: a public one as PEM, or a shared secret.
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
+use secrecy::ExposeSecret;
 
 use crate::config::Algorithm;
 use crate::config::LocalKey;
@@ -12,13 +13,25 @@ use crate::identity::key_set::PinnedKey;
 use crate::identity::key_set::material::Curve;
 use crate::identity::key_set::material::Material;
 
-/// Reads one key and pins it to its one algorithm.
+/// Reads one key and pins it to its one algorithm. The form decides the kind of key, so that a
+/// public key can never be taken for a secret.
 pub(super) fn read(local: &LocalKey) -> Result<PinnedKey, KeyFault> {
+    let name = local.kid.clone().map_or(KeyName::Any, KeyName::Named);
+    match &local.material {
+        LocalMaterial::Pem(pem) => {
+            let material = public_key(pem, local.algorithm)?;
+            PinnedKey::new(name, vec![local.algorithm], &material)
+        }
+        LocalMaterial::Secret(secret) => {
+            let secret = secret.expose_secret().as_bytes();
+            PinnedKey::symmetric(name, local.algorithm, secret)
+        }
+    }
+}
+
+fn public_key(pem: &[u8], algorithm: Algorithm) -> Result<Material, KeyFault> {
     let not_a_key = |_| KeyFault::NotAKey;
-    let LocalMaterial::Pem(pem) = &local.material else {
-        return Err(KeyFault::NotAKey);
-    };
-    let material = match local.algorithm {
+    Ok(match algorithm {
         Algorithm::Rs256
         | Algorithm::Rs384
         | Algorithm::Rs512
@@ -35,14 +48,14 @@ pub(super) fn read(local: &LocalKey) -> Result<PinnedKey, KeyFault> {
         }
         Algorithm::Es256 => local_point(pem, Curve::P256)?,
         Algorithm::Es384 => local_point(pem, Curve::P384)?,
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyFault::NotAKey),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+            return Err(KeyFault::AlgorithmNotAccepted);
+        }
         Algorithm::EdDsa => {
             let key = DecodingKey::from_ed_pem(pem).map_err(not_a_key)?;
             Material::ed25519(key.try_get_as_bytes().map_err(not_a_key)?)?
         }
-    };
-    let name = local.kid.clone().map_or(KeyName::Any, KeyName::Named);
-    PinnedKey::new(name, vec![local.algorithm], &material)
+    })
 }
 
 fn local_point(pem: &[u8], curve: Curve) -> Result<Material, KeyFault> {

@@ -289,3 +289,39 @@ fn local_keys_of_every_kind() {
         }
     }
 }
+
+#[test]
+fn secrets_are_pinned_and_never_shown() {
+    let text = "a secret of more than sixty-four bytes, as the longest hash of them asks for it";
+    let key = |algorithm, kid: &str| LocalKey {
+        material: crate::config::LocalMaterial::Secret(text.into()),
+        algorithm,
+        kid: Some(kid.to_owned()),
+    };
+    let set =
+        KeySet::from_local(&[key(Algorithm::Hs256, "a"), key(Algorithm::Hs512, "b")]).unwrap();
+    assert!(set.select(Some("a"), Algorithm::Hs256).is_ok());
+    assert_eq!(
+        set.select(Some("a"), Algorithm::Hs512).err(),
+        Some(Selection::WrongAlgorithm)
+    );
+    assert!(set.select(None, Algorithm::Hs384).is_err());
+    let shown = format!("{set:?}");
+    let bytes = format!("{:?}", text.as_bytes());
+    assert!(!shown.contains("a secret") && !shown.contains(bytes.trim_matches(['[', ']'])));
+    for algorithm in Algorithm::ASYMMETRIC {
+        let fault = KeyFault::AlgorithmNotAccepted;
+        assert_eq!(
+            KeySet::from_local(&[key(algorithm, "a")]).err(),
+            Some(KeySetFault::Local { index: 0, fault })
+        );
+    }
+    for algorithm in Algorithm::SYMMETRIC {
+        let mut public = testing::rsa().local(algorithm);
+        public.kid = Some("k".into());
+        assert!(
+            KeySet::from_local(&[public]).is_err(),
+            "a public key as a secret"
+        );
+    }
+}

@@ -22,7 +22,9 @@ type Tags = BTreeMap<String, BTreeSet<String>>;
 /// Reads all claims but those that `used` leads to. A scalar is a set of one; an array of scalars a
 /// set; an object its members, the names joined with dots. What has no such form (`null`, arrays
 /// of arrays or of objects, deeper objects) has no tag, and neither has a member whose name starts
-/// with `__`, which Cedar's JSON form gives a meaning to.
+/// with `__`, which Cedar's JSON form gives a meaning to. Of a chain of actors only the outermost is
+/// told: the others are history (RFC 8693, section 4.1); and who *may* act (section 4.4) is the
+/// issuer's affair.
 ///
 /// # Errors
 ///
@@ -47,7 +49,7 @@ fn flatten<'a>(
             continue;
         }
         steps.push(name);
-        if !used.contains(steps) {
+        if !used.contains(steps) && !is_no_fact(steps) {
             if let StrictValue::Object(_) = value {
                 flatten(value, steps, used, tags)?;
             } else if let Some(values) = values(value)? {
@@ -62,6 +64,17 @@ fn flatten<'a>(
         steps.pop();
     }
     Ok(())
+}
+
+/// Whether the flat name is one of an actor before the last, or of one who may act but does not,
+/// however it is spelled.
+fn is_no_fact(steps: &[&str]) -> bool {
+    let mut parts = steps.iter().flat_map(|step| step.split('.'));
+    match parts.next() {
+        Some("may_act") => true,
+        Some("act") => parts.next() == Some("act"),
+        Some(_) | None => false,
+    }
 }
 
 fn values(value: &StrictValue) -> Result<Option<BTreeSet<String>>, TokenFault> {
@@ -139,6 +152,17 @@ mod tests {
         let text = r#"{"a":1,"b":{"c":2,"d":3},"b.c":4}"#;
         let used = [vec!["a"], vec!["b", "c"]];
         assert_eq!(tags(text, &used).unwrap(), ["b.c=4", "b.d=3"]);
+    }
+
+    #[test]
+    fn only_the_last_actor_is_told() {
+        let text = r#"{"act":{"sub":"b","iss":"i","client_id":"c",
+            "act":{"sub":"evil","act":{"sub":"older"}}},
+            "may_act":{"sub":"m"},"may_act.sub":"m","act.act":"x","act.act.sub":"y","x":{"act":{"act":"z"}}}"#;
+        assert_eq!(
+            tags(text, &[]).unwrap(),
+            ["act.client_id=c", "act.iss=i", "act.sub=b", "x.act.act=z"]
+        );
     }
 
     #[test]

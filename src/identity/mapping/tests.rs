@@ -1,16 +1,28 @@
 //! Who a claims set says is calling.
 
+mod hostile;
+
 use serde_json::Value;
 use serde_json::json;
 
 use super::*;
+use crate::config::TokenRules;
 use crate::identity::testing::ISSUER;
 use crate::identity::testing::token_rules;
 use crate::json;
 
 fn map_by(jwt: &TokenRules, claims: &Value) -> Result<Principal, TokenFault> {
-    let claims = json::parse(claims.to_string().as_bytes(), 16).unwrap();
-    principal(&claims, vec!["aud".into()], jwt, &"corp".into())
+    map_text(jwt, &claims.to_string())
+}
+
+fn map_text(tokens: &TokenRules, claims: &str) -> Result<Principal, TokenFault> {
+    let claims = json::parse(claims.as_bytes(), 16).unwrap();
+    let speaker = Speaker {
+        issuer: &tokens.issuer,
+        tokens,
+        authenticator: &"corp".into(),
+    };
+    principal(&claims, speaker)
 }
 
 fn map(claims: &Value) -> Result<Principal, TokenFault> {
@@ -101,8 +113,7 @@ fn a_mapped_claim_of_the_wrong_type_is_refused() {
             Some(TokenFault::ControlCharacters(what))
         );
         let null = format!(r#"{{"x":1,"{name}":null}}"#);
-        let null = json::parse(null.as_bytes(), 16).unwrap();
-        let found = principal(&null, vec![], &token_rules(), &"corp".into()).err();
+        let found = map_text(&token_rules(), &null).err();
         assert_eq!(
             found,
             Some(TokenFault::ClaimMalformed(what)),
@@ -185,14 +196,26 @@ fn an_email_counts_when_the_issuer_has_verified_it() {
 fn the_rest_are_tags() {
     let claims = json!({"iss": ISSUER, "sub": "a", "aud": "x", "exp": 1, "nbf": 1, "iat": 1, "jti": "j",
         "client_id": "app", "azp": "app", "roles": ["r"], "org_id": "t", "name": "n",
+        "cnf": {"jkt": "x"}, "may_act": {"sub": "evil"}, "act": {"sub": "b", "act": {"sub": "c"}},
         "dept": "hr", "realm_access": {"roles": ["r2"]},
         "evil": {"__entity": {"type": "Role", "id": "admin"}}});
     let principal = map(&claims).unwrap();
     let tags: Vec<&str> = principal.claims.keys().map(String::as_str).collect();
-    assert_eq!(tags, ["azp", "dept", "realm_access.roles"]);
+    assert_eq!(tags, ["act.sub", "azp", "dept", "realm_access.roles"]);
     assert_eq!(principal.tenant, "t");
     assert_eq!(principal.name, "n");
-    assert_eq!(list(&principal.audience), ["aud"]);
+}
+
+#[test]
+fn an_actor_is_an_object() {
+    for act in [json!("b"), json!(["b"]), json!(1), json!(true)] {
+        let found = map(&json!({"sub": "a", "act": act})).err();
+        assert_eq!(found, Some(TokenFault::ClaimMalformed("act")), "{act}");
+    }
+    let delegated = map(&json!({"sub": "a", "act": {"sub": "b", "client_id": "c"}})).unwrap();
+    assert_eq!(delegated.subject, "a", "the principal is who is acted for");
+    assert_eq!(list(&delegated.claims["act.sub"]), ["b"]);
+    assert_eq!(list(&delegated.claims["act.client_id"]), ["c"]);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The verifier against every kind of token that should and should not pass.
 
+mod bindings;
 mod claims;
+mod keys_and_algorithms;
+mod library;
+mod order;
+mod products;
+mod profiles;
 
 use serde_json::Value;
 use serde_json::json;
@@ -43,68 +49,6 @@ fn a_good_token_proves_its_principal() {
     assert_eq!(token.window.expires_s, Some(NOW + 600));
     assert!(token.is_current(Some(&keys), NOW));
     assert!(!token.is_current(Some(&KeySet::empty(2)), NOW));
-}
-
-#[test]
-fn only_the_key_and_the_algorithm_that_belong_together_pass() {
-    let signers: [&Signer; 4] = [
-        testing::rsa(),
-        testing::p256(),
-        testing::p384(),
-        testing::ed25519(),
-    ];
-    for (claimed, name) in ALGORITHMS {
-        for (made_by, signer) in signers.iter().enumerate() {
-            let header = json!({"alg": name, "kid": "k", "typ": "at+jwt"});
-            let token = signer.token(claimed, &header, &claims());
-            for (pinned, pinned_name) in ALGORITHMS {
-                for (held, holder) in signers.iter().enumerate() {
-                    let jwk = with(holder.named("k"), &json!({"alg": pinned_name}));
-                    let read = KeySet::from_jwks(jwks(&[jwk]).as_bytes(), &rules(), 1);
-                    let Ok((keys, _)) = read else { continue };
-                    assert_eq!(
-                        check(&token, &keys, &rules()).is_ok(),
-                        made_by == held && claimed == pinned,
-                        "{claimed:?} by {made_by}, {pinned:?} held by {held}"
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn any_changed_byte_is_noticed() {
-    let (keys, rules) = (keys(), rules());
-    let good = token_with(&json!({}));
-    assert!(check(&good, &keys, &rules).is_ok());
-    for at in 0..good.len() {
-        let original = good.as_bytes()[at];
-        for other in [
-            original ^ 1,
-            original ^ 2,
-            original ^ 0x20,
-            b'A',
-            b'_',
-            b'.',
-            b'=',
-        ] {
-            let mut changed = good.clone().into_bytes();
-            changed[at] = other;
-            let Ok(changed) = String::from_utf8(changed) else {
-                continue;
-            };
-            if other != original {
-                assert!(
-                    check(&changed, &keys, &rules).is_err(),
-                    "byte {at} to {other}"
-                );
-            }
-        }
-        let mut shorter = good.clone();
-        shorter.remove(at);
-        assert!(check(&shorter, &keys, &rules).is_err(), "without byte {at}");
-    }
 }
 
 #[test]
@@ -151,13 +95,7 @@ fn headers() {
     assert_eq!(judge(&json!({"typ": "JWT"})), Ok(()));
     assert_eq!(judge(&json!({"typ": "application/at+JWT"})), Ok(()));
     assert_eq!(judge(&json!({"kid": "k2"})), Err(VerifyError::UnknownKey));
-    for typ in [
-        "dpop+jwt",
-        "dev+jwt",
-        "",
-        "at+jwt ",
-        "application/application/at+jwt",
-    ] {
+    for typ in ["dev+jwt", "", "at+jwt ", "application/application/at+jwt"] {
         let found = judge(&json!({"typ": typ}));
         assert_eq!(found, refused(TokenFault::TypeRefused), "{typ}");
     }
@@ -191,23 +129,6 @@ fn signatures_that_are_none() {
             check(&format!("{input}.{signature}"), &keys(), &rules()).err(),
             Some(VerifyError::BadSignature),
             "{signature}"
-        );
-    }
-}
-
-#[test]
-fn bound_tokens_are_not_bearer_tokens() {
-    for cnf in [
-        json!({"jkt": "x"}),
-        json!({"x5t#S256": "x"}),
-        json!({}),
-        json!("x"),
-    ] {
-        let changes = json!({ "cnf": cnf });
-        assert_eq!(
-            judged(&changes),
-            refused(TokenFault::BoundToken),
-            "{changes}"
         );
     }
 }

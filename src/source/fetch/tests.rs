@@ -1,8 +1,11 @@
 //! Fetching from servers that misbehave.
 
+mod tls;
+
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use super::address::ForbiddenAddress;
 use super::*;
 use crate::source::testing::Answer;
 use crate::source::testing::Server;
@@ -179,7 +182,7 @@ async fn tls_is_required_of_https() {
         stream.write_all(&plain).await.unwrap();
     });
     let found = fetcher().get(&url.parse().unwrap()).await.unwrap_err();
-    assert_eq!(found.label(), "connect");
+    assert_eq!(found.label(), "tls");
     server.await.unwrap();
 }
 

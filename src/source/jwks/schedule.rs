@@ -141,35 +141,6 @@ impl Schedule {
     }
 }
 
-/// How often requests may cause a fetch, whatever becomes of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    period: Duration,
-    burst: u32,
-    /// When all that was granted will have been earned.
-    earned_at: Duration,
-}
-
-impl Budget {
-    pub(super) fn new(timing: &Timing) -> Self {
-        Self {
-            period: timing.period,
-            burst: timing.burst,
-            earned_at: Duration::ZERO,
-        }
-    }
-
-    /// Grants one fetch, or not.
-    pub(super) fn take(&mut self, now: Duration) -> bool {
-        let ahead = self.earned_at.saturating_sub(now);
-        if ahead > self.period.saturating_mul(self.burst.saturating_sub(1)) {
-            return false;
-        }
-        self.earned_at = self.earned_at.max(now).saturating_add(self.period);
-        true
-    }
-}
-
 /// `time` times `base` to `base + spread` thousandths.
 fn scaled(time: Duration, base: u32, spread: u32, jitter: u32) -> Duration {
     let part = spread
@@ -270,21 +241,5 @@ mod tests {
         assert_eq!(schedule.idle(at(3_761)), at(2), "and then for the attempt");
         schedule.succeeded(at(4_000), None, 0);
         assert_eq!(schedule.status(at(4_000)), KeyStatus::Fresh);
-    }
-
-    #[test]
-    fn the_budget_is_two_and_then_one_in_thirty_seconds() {
-        let mut budget = Budget::new(&Timing::default());
-        let granted = |budget: &mut Budget, from: u64, to: u64| {
-            (from..to).filter(|second| budget.take(at(*second))).count()
-        };
-        assert_eq!(granted(&mut budget, 100, 110), 2);
-        assert_eq!(granted(&mut budget, 110, 130), 0);
-        assert_eq!(granted(&mut budget, 130, 430), 10);
-        assert_eq!(
-            granted(&mut budget, 10_000, 10_010),
-            2,
-            "no more is saved up"
-        );
     }
 }

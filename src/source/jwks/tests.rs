@@ -1,5 +1,6 @@
 //! The source of keys against issuers that rotate, fail, stall and lie.
 
+mod conditional;
 mod origins;
 
 use std::sync::atomic::AtomicBool;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::Remote;
 use crate::identity::testing as tokens;
+use crate::source::RefreshOutcome;
 use crate::source::clock::SystemClock;
 use crate::source::testing::Answer;
 use crate::source::testing::Server;
@@ -78,7 +80,12 @@ fn eager() -> Timing {
 fn start(rules: &JwtRules, timing: Timing) -> (JwksSource, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let origin = Origin::new(rules).unwrap();
-    let source = JwksSource::start(&"corp".into(), origin, seen.surroundings(), timing);
+    // Tests that hold up an issuer must not hold up each other.
+    let terms = Terms {
+        timing,
+        turns: Arc::new(Semaphore::new(1)),
+    };
+    let source = JwksSource::start(&"corp".into(), origin, seen.surroundings(), terms);
     (source, seen)
 }
 

@@ -21,11 +21,11 @@ const AUTHENTICATORS: Cases = &[
         "`A` is not a name",
     ),
     ("name: a, type: odic", "did you mean `oidc`?"),
+    ("name: a, type: apikey", "did you mean `api_key`?"),
     (
-        "name: a, type: api_key",
-        "`api_key` is not supported by this version",
+        "name: a, type: saml",
+        "one of: oidc, jwt, introspection, api_key, static_token, mtls, anonymous",
     ),
-    ("name: a, type: saml", "one of: oidc, jwt, anonymous"),
     (
         "name: a, type: oidc, issuer: http://127.0.0.1:1",
         "fetched over plain http",
@@ -104,10 +104,27 @@ const TOKEN_RULES: Cases = &[
     ("leeway: 301s", "between 0ms and 5m"),
     ("leeway: 5m", ""),
     ("max_lifetime: 0s", "duration out of bounds"),
+    ("claims: {preset: keycloak}", ""),
+    ("claims: {preset: null}", ""),
+    ("claims: {preset: keyclok}", "did you mean `keycloak`?"),
     (
-        "claims: {preset: keycloak}",
-        "`preset` is not supported by this version",
+        "claims: {preset: ping}",
+        "one of: keycloak, auth0, entra, okta, cognito",
     ),
+    (
+        "revocations: a",
+        "1:67: error: unknown key `revocations` (known here:",
+    ),
+    ("dpop: {required: true, nonce: false}", ""),
+    ("dpop: true", "expected a mapping, found `true`"),
+    ("dpop: {required: 1}", "expected `true` or `false`"),
+    ("rfc9068: true", ""),
+    ("rfc9068: true, token_types: [application/at+JWT]", ""),
+    (
+        "rfc9068: true, token_types: [at+jwt, jwt]",
+        "`rfc9068` knows the token type `at+jwt` only",
+    ),
+    ("rfc9068: false, token_types: [jwt]", ""),
     ("claims: {role: roles}", "did you mean `roles`?"),
     ("claims: {roles: '/a~2b'}", "is not a JSON pointer"),
     ("claims: {roles: ['']}", "error: empty text"),
@@ -122,7 +139,7 @@ const TOKEN_RULES: Cases = &[
     ),
     (
         "insecure_skip_issuer: true",
-        "not supported by this version",
+        "warning: `insecure_skip_issuer` is on: tokens of any issuer",
     ),
     (
         "insecure_skip_expiry: true",
@@ -153,14 +170,33 @@ const LOCAL_KEYS: Cases = &[
     ),
     ("[{file: none.pem, algorithm: ES256}]", "cannot read"),
     ("[{file: rsa.pem}]", "missing key `algorithm`"),
-    ("[{algorithm: RS256}]", "no key (set `file` or `pem`)"),
+    (
+        "[{algorithm: RS256}]",
+        "no key (set `file`, `pem` or `secret`)",
+    ),
     (
         "[{file: rsa.pem, pem: x, algorithm: RS256}]",
         "only one of them",
     ),
     (
         "[{secret: x, file: rsa.pem, algorithm: RS256}]",
-        "not supported by this version",
+        "only one of them",
+    ),
+    (
+        "[{file: rsa.pem, algorithm: HS256}]",
+        "`HS256` is symmetric: who can verify",
+    ),
+    (
+        "[{secret: \"-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA\\n\", algorithm: HS256}]",
+        "a key in PEM form where a secret is wanted",
+    ),
+    (
+        "[{secret: '${file:p256.pem}', algorithm: HS256}]",
+        "a key in PEM form where a secret is wanted",
+    ),
+    (
+        "[{secret: 0123456789-0123456789-0123456789, algorithm: RS256}]",
+        "`RS256` is not for a secret (one of: HS256, HS384, HS512)",
     ),
     (
         "[{file: rsa.pem, algorithm: RS256, kid: 1}]",
@@ -184,9 +220,52 @@ fn local_keys() {
     let text = one_authenticator(
         "name: a, type: jwt, issuer: a, algorithms: [ES256], keys: [{file: rsa.pem, algorithm: RS256}]",
     );
-    assert!(faults_of(&text).contains("`RS256` is not among `algorithms`"));
+    let faults = faults_of(&text);
+    let expected = "1:50: error: `RS256` is not among `algorithms`, and one of `keys` is for it";
+    assert!(faults.contains(expected), "{faults}");
     let text = one_authenticator(
         "name: a, type: jwt, issuer: a, ca_file: ca.pem, keys: [{file: rsa.pem, algorithm: RS256}]",
     );
     assert!(faults_of(&text).contains("`ca_file` without `jwks_uri` has no effect"));
+}
+
+#[test]
+fn a_secret_is_as_long_as_its_hash() {
+    for (algorithm, least) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
+        let faults = |secret: &str| {
+            faults_of(&one_authenticator(&format!(
+                "name: a, type: jwt, issuer: a, keys: [{{secret: '{secret}', algorithm: {algorithm}}}]"
+            )))
+        };
+        let secret: String = "0123456789abcdef".chars().cycle().take(least).collect();
+        assert_eq!(faults(&secret), "");
+        let short = faults(secret.strip_prefix('0').unwrap());
+        let expected = format!("`{algorithm}` needs a secret of at least {least} bytes");
+        assert!(short.contains(&expected), "{short}");
+        let repeated = faults(&"a".repeat(least));
+        assert!(
+            repeated.contains("a secret of one byte, repeated"),
+            "{repeated}"
+        );
+    }
+}
+
+#[test]
+fn symmetric_algorithms_are_for_secrets_of_the_file() {
+    let secret = "0123456789-0123456789-0123456789";
+    let with = |algorithms: &str, keys: &str| {
+        faults_of(&one_authenticator(&format!(
+            "name: a, type: jwt, issuer: a, algorithms: [{algorithms}], {keys}"
+        )))
+    };
+    let local = format!("keys: [{{secret: {secret}, algorithm: HS256}}]");
+    assert_eq!(with("HS256", &local), "");
+    assert_eq!(with("HS256, RS256", &local), "");
+    let faults = with("RS256", &local);
+    assert!(
+        faults.contains("`HS256` is not among `algorithms`"),
+        "{faults}"
+    );
+    let faults = with("HS256", "jwks_uri: https://a.example/k");
+    assert!(faults.contains("`HS256` is symmetric"), "{faults}");
 }

@@ -63,6 +63,19 @@ const LISTENERS: Cases = &[
         "listen: {trusted_peers: ['::/0'], shared_secret: 0123456789abcdefg}",
         "",
     ),
+    ("listen: {xfcc_peers: [10.0.0.0/8, '2001:db8::/32']}", ""),
+    (
+        "listen: {xfcc_peers: [10.0.0.0/8, 0.0.0.0/7]}",
+        "warning: whoever calls from `0.0.0.0/7` may claim any client certificate",
+    ),
+    (
+        "listen: {xfcc_peers: ['::/0']}",
+        "1:22: warning: whoever calls from `::/0`",
+    ),
+    (
+        "listen: {xfcc_peers: [proxy]}",
+        "`proxy` is not an address or a network",
+    ),
     ("listen: {shared_secret: ''}", "error: empty secret"),
     (
         "listen: {shared_secret: short-one}",
@@ -121,14 +134,12 @@ const SMALLER_SECTIONS: Cases = &[
     ),
     ("explain_to_anonymous: 'true'", "expected `true` or `false`"),
     ("explain_to_anonymous: true", ""),
-    (
-        "revocations: x",
-        "`revocations` is not supported by this version",
-    ),
-    (
-        "dev_tokens: {}",
-        "`dev_tokens` is not supported by this version",
-    ),
+    ("revocations: revoked.txt", ""),
+    ("revocations: null", ""),
+    ("revocations: none.txt", "1:14: error: cannot read"),
+    ("revocations: ca", "cannot read"),
+    ("revocations: ''", "error: empty text"),
+    ("revocations: [a]", "expected text, found a list"),
     (
         "resourecs: []",
         "1:1: error: unknown key `resourecs` (did you mean `resources`?)",
