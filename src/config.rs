@@ -136,7 +136,7 @@ impl Config {
     pub fn key_headers(&self) -> Vec<String> {
         let mut headers: Vec<String> = Vec::new();
         for authenticator in &self.authenticators {
-            if let AuthenticatorKind::ApiKey(rules) = &authenticator.kind
+            if let Some(rules) = authenticator.kind.api_key()
                 && !headers.contains(&rules.header)
             {
                 headers.push(rules.header.clone());
@@ -150,14 +150,8 @@ impl Config {
         let accepted = resource.authenticators.iter();
         let accepted = accepted.filter_map(|index| self.authenticators.get(*index));
         accepted
-            .filter_map(|one| match &one.kind {
-                AuthenticatorKind::ApiKey(rules) => Some(rules.header.clone()),
-                AuthenticatorKind::Jwt(_)
-                | AuthenticatorKind::Introspection(_)
-                | AuthenticatorKind::StaticToken(_)
-                | AuthenticatorKind::Mtls(_)
-                | AuthenticatorKind::Anonymous => None,
-            })
+            .filter_map(|one| one.kind.api_key())
+            .map(|rules| rules.header.clone())
             .collect()
     }
 }

@@ -9,7 +9,6 @@ use tokio::sync::Notify;
 use crate::app::StartError;
 use crate::authorizer::Sources;
 use crate::authorizer::snapshot::SnapshotCell;
-use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::IntrospectionRules;
 use crate::config::JwtRules;
@@ -43,18 +42,13 @@ pub(super) fn start(wiring: &Wiring) -> Result<Sources, StartError> {
         oracles: Vec::new(),
     };
     for (index, authenticator) in wiring.config.authenticators.iter().enumerate() {
-        let (keys, oracle) = match &authenticator.kind {
-            AuthenticatorKind::Jwt(rules) => {
-                (wiring.keys(index, &authenticator.name, rules)?, None)
-            }
-            AuthenticatorKind::Introspection(rules) => {
-                (None, Some(wiring.oracle(&authenticator.name, rules)?))
-            }
-            AuthenticatorKind::ApiKey(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => (None, None),
+        let (name, kind) = (&authenticator.name, &authenticator.kind);
+        let keys = match kind.jwt() {
+            Some(rules) => wiring.keys(index, name, rules)?,
+            None => None,
         };
+        let oracle = kind.introspection().map(|rules| wiring.oracle(name, rules));
+        let oracle = oracle.transpose()?;
         sources.keys.push(keys);
         sources.oracles.push(oracle);
     }
@@ -120,8 +114,7 @@ pub(super) async fn all_present(config: &Config, snapshot: &SnapshotCell, change
             .iter()
             .zip(&current.keys)
             .any(|(one, keys)| {
-                matches!(one.kind, AuthenticatorKind::Jwt(_))
-                    && keys.as_ref().is_none_or(|keys| keys.is_empty())
+                one.kind.jwt().is_some() && keys.as_ref().is_none_or(|keys| keys.is_empty())
             });
         drop(current);
         if !missing {

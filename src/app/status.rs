@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use crate::app::reload::Reloads;
 use crate::authorizer::snapshot::SnapshotCell;
-use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::source::KeySource;
 use crate::telemetry::metrics::Metrics;
@@ -30,6 +29,9 @@ struct Document<'a> {
     policies: Policies,
     authenticators: Vec<AuthenticatorStatus<'a>>,
     resources: Vec<ResourceStatus<'a>>,
+    /// Entries of the list of what has been revoked; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocations: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +46,8 @@ struct Policies {
 #[derive(Serialize)]
 struct AuthenticatorStatus<'a> {
     name: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,22 +83,12 @@ impl StatusSource {
                     let keys = snapshot.keys.get(index).and_then(Option::as_ref);
                     AuthenticatorStatus {
                         name: &authenticator.name,
-                        issuer: match &authenticator.kind {
-                            AuthenticatorKind::Jwt(rules) => Some(&rules.tokens.issuer),
-                            AuthenticatorKind::Introspection(rules) => Some(&rules.tokens.issuer),
-                            AuthenticatorKind::ApiKey(_)
-                            | AuthenticatorKind::StaticToken(_)
-                            | AuthenticatorKind::Mtls(_)
-                            | AuthenticatorKind::Anonymous => None,
-                        },
-                        keys: match &authenticator.kind {
-                            AuthenticatorKind::Jwt(_) => Some(keys.map_or(0, |keys| keys.len())),
-                            AuthenticatorKind::Introspection(_)
-                            | AuthenticatorKind::ApiKey(_)
-                            | AuthenticatorKind::StaticToken(_)
-                            | AuthenticatorKind::Mtls(_)
-                            | AuthenticatorKind::Anonymous => None,
-                        },
+                        kind: authenticator.kind.type_name(),
+                        issuer: authenticator.kind.tokens().map(|rules| &*rules.issuer),
+                        keys: authenticator
+                            .kind
+                            .jwt()
+                            .map(|_| keys.map_or(0, |keys| keys.len())),
                         keys_age_seconds: self.age(index),
                     }
                 })
@@ -108,6 +102,11 @@ impl StatusSource {
                     url: &resource.url,
                 })
                 .collect(),
+            revocations: self
+                .config
+                .revocations
+                .as_ref()
+                .map(|_| snapshot.revocations.len()),
         };
         serde_json::to_vec_pretty(&document).unwrap_or_default()
     }

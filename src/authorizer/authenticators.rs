@@ -19,7 +19,6 @@ use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::Resource;
-use crate::config::TokenRules;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::identity::Principal;
@@ -178,21 +177,9 @@ fn build(
 fn issuers_but(config: &Config, index: usize) -> Vec<String> {
     let all = config.authenticators.iter().enumerate();
     all.filter(|(other, _)| *other != index)
-        .filter_map(|(_, one)| token_rules(one))
+        .filter_map(|(_, one)| one.kind.tokens())
         .map(|rules| rules.issuer.clone())
         .collect()
-}
-
-/// The rules for the tokens of an authenticator, where it has tokens of an issuer.
-pub(super) fn token_rules(authenticator: &Authenticator) -> Option<&TokenRules> {
-    match &authenticator.kind {
-        AuthenticatorKind::Jwt(rules) => Some(&rules.tokens),
-        AuthenticatorKind::Introspection(rules) => Some(&rules.tokens),
-        AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_)
-        | AuthenticatorKind::Anonymous => None,
-    }
 }
 
 /// An entry that lives as long as the configuration.

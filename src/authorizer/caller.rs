@@ -9,7 +9,6 @@ use crate::authorizer::authenticators::Circumstances;
 use crate::authorizer::authenticators::Claim;
 use crate::authorizer::authenticators::Proven;
 use crate::authorizer::authenticators::refused;
-use crate::authorizer::authenticators::token_rules;
 use crate::authorizer::known::Known;
 use crate::authorizer::pending::Pending;
 use crate::authorizer::possession::Scheme;
@@ -18,6 +17,7 @@ use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
 use crate::config::IdentityHeaders;
 use crate::config::Resource;
+use crate::config::TokenRules;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::identity::Identity;
@@ -62,14 +62,9 @@ impl Authorizer {
         resource: &Resource,
     ) -> Result<Caller, Denial> {
         let takes_key = |header: &str| {
-            self.accepted(resource).any(|(_, one)| match &one.kind {
-                AuthenticatorKind::ApiKey(rules) => rules.header == header,
-                AuthenticatorKind::Jwt(_)
-                | AuthenticatorKind::Introspection(_)
-                | AuthenticatorKind::StaticToken(_)
-                | AuthenticatorKind::Mtls(_)
-                | AuthenticatorKind::Anonymous => false,
-            })
+            self.accepted(resource)
+                .filter_map(|(_, one)| one.kind.api_key())
+                .any(|rules| rules.header == header)
         };
         let takes_certificate = self
             .accepted(resource)
@@ -277,11 +272,11 @@ impl Authorizer {
         &'a self,
         resource: &'a Resource,
         entry: &CachedToken<Known>,
-    ) -> Option<&'a crate::config::TokenRules> {
+    ) -> Option<&'a TokenRules> {
         let name = &entry.token.principal.authenticator;
         self.accepted(resource)
             .find(|(_, one)| one.name == *name)
-            .and_then(|(_, one)| token_rules(one))
+            .and_then(|(_, one)| one.kind.tokens())
     }
 
     fn circumstances(&self, pending: &Pending) -> Circumstances {

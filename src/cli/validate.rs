@@ -9,6 +9,7 @@ use crate::config;
 use crate::config::Examined;
 use crate::fault::Fault;
 use crate::fault::Severity;
+use crate::source::revocation_file;
 
 /// Check the configuration and the policies, and report every fault at once
 ///
@@ -60,8 +61,14 @@ impl Validate {
         };
         let dir = &loaded.config.policies.dir;
         let mut warnings = loaded.warnings;
+        let revoked = loaded.config.revocations.as_deref();
+        let revoked = revoked.map(revocation_file::load).transpose();
         match policies::compile(dir, &loaded.config.resources) {
             Ok(snapshot) => {
+                if let Err(faults) = revoked {
+                    warnings.extend(faults);
+                    return Err(warnings);
+                }
                 warnings.extend(policies::below(dir, snapshot.warnings().to_vec()));
                 Ok(Valid {
                     policies: snapshot.policy_count(),
@@ -69,6 +76,7 @@ impl Validate {
                 })
             }
             Err(faults) => {
+                warnings.extend(revoked.err().unwrap_or_default());
                 warnings.extend(faults);
                 Err(warnings)
             }

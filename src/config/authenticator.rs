@@ -50,6 +50,64 @@ pub enum AuthenticatorKind {
     Anonymous,
 }
 
+impl AuthenticatorKind {
+    /// Its `type` in the file; `jwt` for both types that verify signatures, unless the keys are
+    /// discovered.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Jwt(rules) if matches!(rules.keys, KeyOrigin::Discovery(_)) => "oidc",
+            Self::Jwt(_) => "jwt",
+            Self::Introspection(_) => "introspection",
+            Self::ApiKey(_) => "api_key",
+            Self::StaticToken(_) => "static_token",
+            Self::Mtls(_) => "mtls",
+            Self::Anonymous => "anonymous",
+        }
+    }
+
+    /// The rules of signed tokens.
+    pub fn jwt(&self) -> Option<&JwtRules> {
+        match self {
+            Self::Jwt(rules) => Some(rules),
+            Self::Introspection(_)
+            | Self::ApiKey(_)
+            | Self::StaticToken(_)
+            | Self::Mtls(_)
+            | Self::Anonymous => None,
+        }
+    }
+
+    /// The rules of introspected tokens.
+    pub fn introspection(&self) -> Option<&IntrospectionRules> {
+        match self {
+            Self::Introspection(rules) => Some(rules),
+            Self::Jwt(_)
+            | Self::ApiKey(_)
+            | Self::StaticToken(_)
+            | Self::Mtls(_)
+            | Self::Anonymous => None,
+        }
+    }
+
+    /// The rules of keys in a header.
+    pub fn api_key(&self) -> Option<&ApiKeyRules> {
+        match self {
+            Self::ApiKey(rules) => Some(rules),
+            Self::Jwt(_)
+            | Self::Introspection(_)
+            | Self::StaticToken(_)
+            | Self::Mtls(_)
+            | Self::Anonymous => None,
+        }
+    }
+
+    /// What holds for the tokens of an issuer, however they are verified.
+    pub fn tokens(&self) -> Option<&TokenRules> {
+        let signed = self.jwt().map(|rules| &rules.tokens);
+        signed.or_else(|| self.introspection().map(|rules| &rules.tokens))
+    }
+}
+
 /// What a JWT must satisfy, and where the keys are.
 #[derive(Clone, Debug)]
 pub struct JwtRules {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::config::Authenticator;
-use crate::config::AuthenticatorKind;
 use crate::config::Resource;
 use crate::config::TokenRules;
 use crate::decision::challenge;
@@ -53,7 +52,7 @@ impl MetadataDocument {
             .authenticators
             .iter()
             .filter_map(|index| authenticators.get(*index))
-            .filter_map(|authenticator| token_rules(authenticator))
+            .filter_map(|authenticator| authenticator.kind.tokens())
             .collect();
         let algorithms = challenge::proof_algorithms();
         let written = Written {
@@ -90,18 +89,6 @@ fn url(resource: &Resource) -> String {
     )
 }
 
-/// The rules for tokens, where the authenticator is one of an authorization server's tokens.
-fn token_rules(authenticator: &Authenticator) -> Option<&TokenRules> {
-    match &authenticator.kind {
-        AuthenticatorKind::Jwt(rules) => Some(&rules.tokens),
-        AuthenticatorKind::Introspection(rules) => Some(&rules.tokens),
-        AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_)
-        | AuthenticatorKind::Anonymous => None,
-    }
-}
-
 /// The issuers that a client could talk to, each once. A name that stands in for an unknown issuer
 /// is no URL, and neither is the issuer of development tokens.
 fn authorization_servers<'a>(tokens: &[&'a TokenRules]) -> Vec<&'a str> {
@@ -125,6 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::AuthenticatorKind;
     use crate::config::DEV_ISSUER;
     use crate::config::IntrospectionRules;
     use crate::config::Remote;
@@ -141,7 +129,7 @@ mod tests {
         let config = crate::config::parse(&source, Path::new("."), &|_: &str| None)
             .unwrap()
             .config;
-        let rules = token_rules(&config.authenticators[0]).unwrap().clone();
+        let rules = config.authenticators[0].kind.tokens().unwrap().clone();
         let made = |kind| {
             let name = "a".into();
             Arc::new(Authenticator { name, kind })

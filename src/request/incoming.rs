@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::config::AuthenticatorKind;
 use crate::config::ClientIp;
 use crate::config::Config;
 use crate::identity::credential::Presented;
@@ -189,30 +188,10 @@ impl ReadOptions {
             trusted_peers: config.listen.trusted_peers.clone(),
             identity_prefix: config.identity_headers.prefix.clone(),
             body_limit: config.limits.body,
-            key_headers: key_headers(config),
+            key_headers: config.key_headers(),
             xfcc_peers: config.listen.xfcc_peers.clone(),
         }
     }
-}
-
-/// The headers that API keys come in, each once, in the order of the configuration.
-fn key_headers(config: &Config) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for authenticator in &config.authenticators {
-        match &authenticator.kind {
-            AuthenticatorKind::ApiKey(rules) => {
-                if !found.contains(&rules.header) {
-                    found.push(rules.header.clone());
-                }
-            }
-            AuthenticatorKind::Jwt(_)
-            | AuthenticatorKind::Introspection(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => {}
-        }
-    }
-    found
 }
 
 impl RequestError {
@@ -234,6 +213,7 @@ mod tests {
     use super::*;
     use crate::config::ApiKeyRules;
     use crate::config::Authenticator;
+    use crate::config::AuthenticatorKind;
     use crate::fault::Source;
 
     #[test]

@@ -16,7 +16,6 @@ use serde_json::Value;
 use serde_json::json;
 use thiserror::Error;
 
-use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::DEV_AUTHENTICATOR;
 use crate::config::DEV_ISSUER;
@@ -122,14 +121,7 @@ impl DevIssuer {
         let all = config.authenticators.iter().enumerate();
         let found = all
             .filter(|(_, one)| &*one.name == DEV_AUTHENTICATOR)
-            .find_map(|(index, one)| match &one.kind {
-                AuthenticatorKind::Jwt(rules) => Some((index, rules)),
-                AuthenticatorKind::Introspection(_)
-                | AuthenticatorKind::ApiKey(_)
-                | AuthenticatorKind::StaticToken(_)
-                | AuthenticatorKind::Mtls(_)
-                | AuthenticatorKind::Anonymous => None,
-            });
+            .find_map(|(index, one)| one.kind.jwt().map(|rules| (index, rules)));
         let (index, rules) = found.ok_or(DevKeyFault)?;
         let targets = config.resources.iter();
         let targets = targets
@@ -141,7 +133,7 @@ impl DevIssuer {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Ok(Some(Self {
             index,
-            rules: JwtRules::clone(rules),
+            rules: rules.clone(),
             key: key.map_err(|_| DevKeyFault)?,
             tokens: tokens.clone(),
             targets,

@@ -10,7 +10,6 @@ use crate::authorizer::authenticators::Proven;
 use crate::authorizer::authenticators::refused;
 use crate::authorizer::authenticators::unavailable;
 use crate::config::Authenticator;
-use crate::config::AuthenticatorKind;
 use crate::config::IntrospectionRules;
 use crate::decision::Denial;
 use crate::identity::credential::BearerToken;
@@ -63,14 +62,7 @@ impl Authenticate for Introspected {
 
 impl Introspected {
     fn rules(&self) -> Option<&IntrospectionRules> {
-        match &self.authenticator.kind {
-            AuthenticatorKind::Introspection(rules) => Some(rules),
-            AuthenticatorKind::Jwt(_)
-            | AuthenticatorKind::ApiKey(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => None,
-        }
+        self.authenticator.kind.introspection()
     }
 
     async fn ask(

@@ -12,7 +12,6 @@ use crate::authorizer::authenticators::refused;
 use crate::authorizer::authenticators::unavailable;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Authenticator;
-use crate::config::AuthenticatorKind;
 use crate::config::JwtRules;
 use crate::decision::Denial;
 use crate::identity::gate::UnverifiedToken;
@@ -80,14 +79,7 @@ impl Authenticate for Signed {
 
 impl Signed {
     fn rules(&self) -> Option<&JwtRules> {
-        match &self.authenticator.kind {
-            AuthenticatorKind::Jwt(rules) => Some(rules),
-            AuthenticatorKind::Introspection(_)
-            | AuthenticatorKind::ApiKey(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => None,
-        }
+        self.authenticator.kind.jwt()
     }
 
     /// Verifies against the keys in force. A key that is unknown, or a signature that a known one

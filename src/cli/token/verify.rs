@@ -194,15 +194,10 @@ impl Case<'_> {
             }
         };
         let issuer = unverified.issuer();
-        let by_issuer = self.accepted().find(|one| match &one.kind {
-            AuthenticatorKind::Jwt(rules) => rules.tokens.issuer == issuer,
-            AuthenticatorKind::Introspection(rules) => {
-                rules.issuer_is_configured && rules.tokens.issuer == issuer
-            }
-            AuthenticatorKind::ApiKey(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => false,
+        let by_issuer = self.accepted().find(|one| {
+            let introspected = one.kind.introspection();
+            issuer_of(one) == Some(issuer)
+                && introspected.is_none_or(|rules| rules.issuer_is_configured)
         });
         let found = by_issuer.or_else(|| self.lenient(issuer));
         match found.map(|one| (one, &one.kind)) {
@@ -269,14 +264,9 @@ impl Case<'_> {
                 }
             }
         }
-        let asked = self.accepted().find_map(|one| match &one.kind {
-            AuthenticatorKind::Introspection(rules) => Some((one, rules)),
-            AuthenticatorKind::Jwt(_)
-            | AuthenticatorKind::ApiKey(_)
-            | AuthenticatorKind::StaticToken(_)
-            | AuthenticatorKind::Mtls(_)
-            | AuthenticatorKind::Anonymous => None,
-        });
+        let asked = self
+            .accepted()
+            .find_map(|one| Some((one, one.kind.introspection()?)));
         if let Some((one, rules)) = asked {
             report.chose(&one.name);
             return self.introspect(token, one, rules, report);
@@ -348,12 +338,5 @@ impl Case<'_> {
 }
 
 fn issuer_of(one: &Authenticator) -> Option<&str> {
-    match &one.kind {
-        AuthenticatorKind::Jwt(rules) => Some(&rules.tokens.issuer),
-        AuthenticatorKind::Introspection(rules) => Some(&rules.tokens.issuer),
-        AuthenticatorKind::ApiKey(_)
-        | AuthenticatorKind::StaticToken(_)
-        | AuthenticatorKind::Mtls(_)
-        | AuthenticatorKind::Anonymous => None,
-    }
+    one.kind.tokens().map(|rules| &*rules.issuer)
 }
