@@ -9,75 +9,25 @@
 mod support;
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
 
 use serde_json::Value;
 use serde_json::json;
 use support::ask::Ask;
 use support::authorization_server::jwt_part;
-use support::sidecar::PROGRAM;
+use support::folder::Folder;
 use support::sidecar::Sidecar;
-use tempfile::TempDir;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// What a command did.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+/// What makes keys and tokens.
+trait Mint {
+    fn new_key(&self, file: &str, algorithm: &str) -> String;
+    fn mint(&self, flags: &[&str]) -> String;
 }
 
-/// A folder to run the program in.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).expect("a file can be written");
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, "", &[])
-    }
-
-    fn run_with(&self, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Ran {
-        let mut child = Command::new(PROGRAM)
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env_remove("CEDARGATE_MINT_SECRET")
-            .env_remove("CEDARGATE_ERROR_FORMAT")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let mut stdin = child.stdin.take().expect("standard input is piped");
-        // A program that reads nothing, or not everything, may be gone already.
-        drop(stdin.write_all(input.as_bytes()));
-        drop(stdin);
-        let output = child.wait_with_output().expect("it ends");
-        Ran {
-            code: output.status.code().expect("it was not killed"),
-            out: String::from_utf8(output.stdout).expect("UTF-8"),
-            err: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
-    }
-
+impl Mint for Folder {
     /// Makes a key, and returns the public half.
     fn new_key(&self, file: &str, algorithm: &str) -> String {
         let arguments = ["token", "mint", "--new-key", file, "--algorithm", algorithm];

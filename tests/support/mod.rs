@@ -23,6 +23,7 @@ pub(crate) mod certificates;
 pub(crate) mod dpop;
 pub(crate) mod envoy;
 pub(crate) mod fake_issuer;
+pub(crate) mod folder;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod mcp;
