@@ -29,17 +29,19 @@ use crate::source::jwks::Surroundings;
 /// How long an issuer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often its keys are asked for.
+const ATTEMPTS: usize = 2;
+
 /// An issuer could not be asked, or did not answer.
 #[derive(Debug, Error)]
 pub(super) enum NoAnswer {
     #[error(
-        "the keys of `{authenticator}` were not to be had within {} s{}",
-        PATIENCE.as_secs(),
-        because(.why.as_deref())
+        "the keys of `{authenticator}` were not to be had{}",
+        because(*.why)
     )]
     Keys {
         authenticator: Arc<str>,
-        why: Option<String>,
+        why: Option<&'static str>,
     },
     #[error("the issuer of `{authenticator}` could not be asked: {why}")]
     Introspection {
@@ -64,15 +66,17 @@ fn because(why: Option<&str>) -> String {
 #[derive(Debug, Default)]
 struct Heard {
     keys: Mutex<Option<Arc<KeySet>>>,
-    failure: Mutex<Option<String>>,
+    /// Every attempt that failed, as a word.
+    failures: Mutex<Vec<&'static str>>,
     arrived: Notify,
 }
 
 impl KeyObserver for Heard {
     fn refreshed(&self, _authenticator: &str, outcome: RefreshOutcome) {
         if let RefreshOutcome::Failed(why) = outcome {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            *failure = Some(why.to_owned());
+            let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            failures.push(why);
+            self.arrived.notify_one();
         }
     }
 }
@@ -108,6 +112,16 @@ pub(super) fn keys(
             observer: Arc::<Heard>::clone(&heard),
         };
         let _source = jwks::open(authenticator, rules, surroundings)?;
+        let unanswered = || {
+            let failures = heard
+                .failures
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            NoAnswer::Keys {
+                authenticator: Arc::clone(authenticator),
+                why: failures.last().copied(),
+            }
+        };
         let wait = async {
             loop {
                 let found = heard
@@ -115,19 +129,22 @@ pub(super) fn keys(
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                match found {
-                    Some(keys) => return keys,
-                    None => heard.arrived.notified().await,
+                if let Some(keys) = found {
+                    return Ok(keys);
                 }
+                let failed = heard
+                    .failures
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .len();
+                if failed >= ATTEMPTS {
+                    return Err(unanswered());
+                }
+                heard.arrived.notified().await;
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.map_err(|_| {
-            let failure = heard.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            NoAnswer::Keys {
-                authenticator: Arc::clone(authenticator),
-                why: failure.clone(),
-            }
-        })
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        waited.unwrap_or_else(|_| Err(unanswered()))
     })
 }
 
