@@ -143,6 +143,11 @@ struct State {
     /// Somebody was granted a fetch that has not begun.
     wanted: bool,
     running: bool,
+    /// Whether the fetch that runs was asked for.
+    asked_for: bool,
+    /// Until when keys that were asked for are the answer to everybody else.
+    settled_until: Duration,
+    settled: Duration,
 }
 
 /// What the task is to do next.
@@ -168,6 +173,9 @@ impl JwksSource {
                 budget: Budget::new(timing.period, timing.burst),
                 wanted: false,
                 running: false,
+                asked_for: false,
+                settled_until: Duration::ZERO,
+                settled: timing.settled,
             }),
             wake: Notify::new(),
             ended: watch::Sender::new((0, Refresh::Failed)),
@@ -190,8 +198,18 @@ impl JwksSource {
         let before = {
             let mut state = self.shared.lock();
             if !state.running && !state.wanted {
-                if !state.budget.take(self.shared.clock.monotonic()) {
+                let now = self.shared.clock.monotonic();
+                if now < state.settled_until {
                     return Refresh::CoolingDown;
+                }
+                if !state.budget.take(now) {
+                    // What was not to be had a moment ago says nothing against the token.
+                    return match ended.borrow().1 {
+                        Refresh::Failed => Refresh::Failed,
+                        Refresh::Fetched | Refresh::CoolingDown | Refresh::TimedOut => {
+                            Refresh::CoolingDown
+                        }
+                    };
                 }
                 state.wanted = true;
                 self.shared.wake.notify_one();
@@ -256,6 +274,7 @@ impl Shared {
             return Step::Withdraw;
         }
         if state.wanted || state.schedule.is_due(now) {
+            state.asked_for = state.wanted;
             state.wanted = false;
             state.running = true;
             return Step::Fetch;
@@ -270,6 +289,9 @@ impl Shared {
         let mut state = self.lock();
         let refresh = if let Ok(lifetime) = result {
             state.schedule.succeeded(now, lifetime, jitter);
+            if state.asked_for {
+                state.settled_until = now.saturating_add(state.settled);
+            }
             Refresh::Fetched
         } else {
             state.schedule.failed(now, jitter);

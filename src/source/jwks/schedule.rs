@@ -24,6 +24,9 @@ pub(super) struct Timing {
     pub(super) period: Duration,
     /// So many may be granted in a row.
     pub(super) burst: u32,
+    /// For how long keys that were asked for answer everybody else who asks: the tokens of a key that
+    /// has just been replaced must not cause a second fetch.
+    pub(super) settled: Duration,
     /// Longest time that one attempt may take, discovery included.
     pub(super) attempt: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for Timing {
             stale: Duration::from_secs(3_600),
             period: Duration::from_secs(30),
             burst: 2,
+            settled: Duration::from_secs(10),
             attempt: Duration::from_secs(5),
         }
     }
