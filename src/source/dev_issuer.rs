@@ -182,10 +182,13 @@ impl DevIssuer {
             "jti": uuid::Builder::from_random_bytes(random()?).into_uuid().to_string(),
             "roles": grants.roles,
             "groups": grants.groups,
-            "scope": scopes,
         });
-        if let (Some(claims), false) = (claims.as_object_mut(), grants.tenant.is_empty()) {
-            claims.insert("tenant".to_owned(), Value::from(grants.tenant.clone()));
+        if let Some(claims) = claims.as_object_mut() {
+            for (name, text) in [("scope", &scopes), ("tenant", &grants.tenant)] {
+                if !text.is_empty() {
+                    claims.insert(name.to_owned(), Value::from(text.clone()));
+                }
+            }
         }
         let header = json!({"typ": DEV_TOKEN_TYPE, "alg": "ES256", "kid": KEY_ID});
         let signed = format!(

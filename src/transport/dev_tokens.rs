@@ -204,13 +204,16 @@ fn issue(issuer: &DevIssuer, form: &Form) -> Result<String, Refusal> {
         scope: form.scope.as_deref(),
     };
     let made = issuer.issue(&asked).map_err(refusal)?;
-    Ok(json!({
+    let mut body = json!({
         "access_token": made.access_token,
         "token_type": "Bearer",
         "expires_in": made.expires_in,
-        "scope": made.scope,
-    })
-    .to_string())
+    });
+    // A scope is never empty (RFC 6749, section 3.3).
+    if let (Some(body), false) = (body.as_object_mut(), made.scope.is_empty()) {
+        body.insert("scope".to_owned(), made.scope.into());
+    }
+    Ok(body.to_string())
 }
 
 fn invalid(description: &'static str) -> Refusal {
