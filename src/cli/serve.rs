@@ -118,6 +118,7 @@ async fn serve(config: Config, output: Output) -> Exit {
         Err(StartError::Policies(faults)) => {
             return output.faults(&policies::below(&dir, faults));
         }
+        Err(StartError::Revocations(faults)) => return output.faults(&faults),
         Err(error) => return output.failure(&error),
     };
     let signalled = tokio::select! {

@@ -9,11 +9,13 @@ use crate::config;
 use crate::config::Examined;
 use crate::fault::Fault;
 use crate::fault::Severity;
+use crate::source::revocation_file;
 
 /// Check the configuration and the policies, and report every fault at once
 ///
-/// Reads what `serve` would read and opens no listener. Faults go to standard error, each with file,
-/// line and column; warnings are worth a look and no reason to refuse.
+/// Reads what `serve` would read, the file of `revocations` included, and opens no listener. Faults
+/// go to standard error, each with file, line and column; warnings are worth a look and no reason to
+/// refuse.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {
@@ -59,18 +61,24 @@ impl Validate {
             }
         };
         let dir = &loaded.config.policies.dir;
-        let mut warnings = loaded.warnings;
-        match policies::compile(dir, &loaded.config.resources) {
-            Ok(snapshot) => {
-                warnings.extend(policies::below(dir, snapshot.warnings().to_vec()));
+        let revocations = loaded.config.revocations.as_deref();
+        let revocations = revocations.map(revocation_file::load).transpose();
+        let mut found = loaded.warnings;
+        match (
+            revocations,
+            policies::compile(dir, &loaded.config.resources),
+        ) {
+            (Ok(_), Ok(snapshot)) => {
+                found.extend(policies::below(dir, snapshot.warnings().to_vec()));
                 Ok(Valid {
                     policies: snapshot.policy_count(),
-                    warnings,
+                    warnings: found,
                 })
             }
-            Err(faults) => {
-                warnings.extend(faults);
-                Err(warnings)
+            (revocations, policies) => {
+                found.extend(revocations.err().into_iter().flatten());
+                found.extend(policies.err().into_iter().flatten());
+                Err(found)
             }
         }
     }
