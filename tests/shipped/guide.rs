@@ -32,7 +32,7 @@ const WEATHER: &str =
 /// mistake beside it.
 const REFUSED: [(&str, &str); 24] = [
     (
-        r#"[{name: corp, type: anonymous}]"#,
+        "[{name: corp, type: anonymous}]",
         "no authenticator answers for this resource",
     ),
     (
@@ -40,27 +40,27 @@ const REFUSED: [(&str, &str); 24] = [
         "keys would be fetched over plain http",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com?a=1}]"#,
+        "[{name: corp, type: oidc, issuer: https://e.com?a=1}]",
         "an issuer has no query",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com, leeway: 6m}]"#,
+        "[{name: corp, type: oidc, issuer: https://e.com, leeway: 6m}]",
         "duration out of bounds",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com, rfc9068: true, token_types: [JWT]}]"#,
+        "[{name: corp, type: oidc, issuer: https://e.com, rfc9068: true, token_types: [JWT]}]",
         "`rfc9068` knows the token type `at+jwt` only",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com, algorithms: [HS256]}]"#,
+        "[{name: corp, type: oidc, issuer: https://e.com, algorithms: [HS256]}]",
         "`HS256` is symmetric: who can verify a token could also forge one",
     ),
     (
-        r#"[{name: corp, type: jwt, issuer: i, keys: [{file: issuer.pem, algorithm: HS256}]}]"#,
+        "[{name: corp, type: jwt, issuer: i, keys: [{file: issuer.pem, algorithm: HS256}]}]",
         "`HS256` is symmetric: who can verify a token could also forge one",
     ),
     (
-        r#"[{name: corp, type: jwt, issuer: i, keys: [{secret: short, algorithm: HS256}]}]"#,
+        "[{name: corp, type: jwt, issuer: i, keys: [{secret: short, algorithm: HS256}]}]",
         "`HS256` needs a secret of at least 32 bytes",
     ),
     (
@@ -72,7 +72,7 @@ const REFUSED: [(&str, &str); 24] = [
         "a private key where a public key is wanted",
     ),
     (
-        r#"[{name: corp, type: jwt, issuer: i, keys: [{file: ca.pem, algorithm: ES256}]}]"#,
+        "[{name: corp, type: jwt, issuer: i, keys: [{file: ca.pem, algorithm: ES256}]}]",
         "no public key in PEM form, or none that fits `ES256`",
     ),
     (
@@ -84,19 +84,19 @@ const REFUSED: [(&str, &str); 24] = [
         "`authorization` cannot be the header of keys",
     ),
     (
-        r#"[{name: corp, type: api_key, keys: [{id: a, secret: short}]}]"#,
+        "[{name: corp, type: api_key, keys: [{id: a, secret: short}]}]",
         "a secret of less than 8 bytes",
     ),
     (
-        r#"[{name: corp, type: api_key, keys: [{id: a, secret: b.ccccccccccccccccccccccccccccccccccccccccccc}]}]"#,
+        "[{name: corp, type: api_key, keys: [{id: a, secret: b.ccccccccccccccccccccccccccccccccccccccccccc}]}]",
         "a key that was made for another id",
     ),
     (
-        r#"[{name: corp, type: static_token, token: eyJhbGciOiJub25lIn0.e30.c2ln, subject: a}]"#,
+        "[{name: corp, type: static_token, token: eyJhbGciOiJub25lIn0.e30.c2ln, subject: a}]",
         "a token in the form of a signed JWT",
     ),
     (
-        r#"[{name: corp, type: mtls, trust_domains: []}]"#,
+        "[{name: corp, type: mtls, trust_domains: []}]",
         "at least one trust domain is needed",
     ),
     (
@@ -104,14 +104,11 @@ const REFUSED: [(&str, &str); 24] = [
         "`spiffe://Example.org/a` is not a trust domain",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com}]
-listen: {xfcc_peers: [0.0.0.0/0]}
-admin: 1"#,
+        "[{name: corp, type: oidc, issuer: https://e.com}]\nlisten: {xfcc_peers: [0.0.0.0/0]}\nadmin: 1",
         "whoever calls from `0.0.0.0/0` may claim any client certificate",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://e.com}]
-dev_tokens: {clients: [{client_id: a, client_secret: not-a-secret}]}"#,
+        "[{name: corp, type: oidc, issuer: https://e.com}]\ndev_tokens: {clients: [{client_id: a, client_secret: not-a-secret}]}",
         "`dev_tokens` beside another issuer, `corp`",
     ),
     (
@@ -121,11 +118,11 @@ listen: {http: "0.0.0.0:1"}"#,
         "`dev_tokens` while others can reach `listen.http`",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://a.com}, {name: partner, type: oidc, issuer: https://b.com}]"#,
+        "[{name: corp, type: oidc, issuer: https://a.com}, {name: partner, type: oidc, issuer: https://b.com}]",
         "`corp` and `partner` could each assert the roles of the other on this resource",
     ),
     (
-        r#"[{name: corp, type: oidc, issuer: https://a.com}, {name: partner, type: oidc, issuer: https://a.com/}]"#,
+        "[{name: corp, type: oidc, issuer: https://a.com}, {name: partner, type: oidc, issuer: https://a.com/}]",
         "`corp` and `partner` have issuers that differ only in case or in a slash at the end, and resource `weather` accepts both",
     ),
     (
@@ -306,9 +303,10 @@ fn kinds(config: &Config) -> Vec<&'static str> {
         AuthenticatorKind::Jwt(rules) => match &rules.keys {
             KeyOrigin::Discovery(_) => "oidc",
             KeyOrigin::JwksUri(..) => "jwt: jwks_uri",
-            KeyOrigin::Local(keys) => match &keys[0].material {
-                LocalMaterial::Pem(_) => "jwt: a PEM file",
-                LocalMaterial::Secret(_) => "jwt: a secret",
+            KeyOrigin::Local(keys) => match keys.first().map(|key| &key.material) {
+                Some(LocalMaterial::Pem(_)) => "jwt: a PEM file",
+                Some(LocalMaterial::Secret(_)) => "jwt: a secret",
+                None => "jwt: no key",
             },
             KeyOrigin::Development => "dev_tokens",
         },
