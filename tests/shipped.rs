@@ -1,5 +1,5 @@
 //! Everything that ships to be copied is loaded: configurations, policies, and the examples of the
-//! README.
+//! documents.
 
 #![expect(
     clippy::expect_used,
@@ -7,6 +7,8 @@
     reason = "what the tests stand on fails them, and the message says why"
 )]
 
+#[path = "shipped/guide.rs"]
+mod guide;
 mod support;
 
 use std::collections::BTreeMap;
@@ -30,10 +32,26 @@ use support::sidecar::PROGRAM;
 
 /// Every YAML file under `deploy/`, and the test that loads it. A file that is added needs a line
 /// here, and the line a test.
-const LOADED: [(&str, Loader); 2] = [
+const LOADED: [(&str, Loader); 12] = [
     ("deploy/envoy/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/envoy.yaml", Loader::EnvoyTests),
+    ("deploy/envoy/mtls/cedargate.yaml", Loader::Validate),
+    ("deploy/envoy/mtls/envoy.yaml", Loader::SameAsTested),
+    ("deploy/examples/api-keys.yaml", Loader::Validate),
+    ("deploy/examples/auth0.yaml", Loader::Validate),
+    ("deploy/examples/cognito.yaml", Loader::Validate),
+    ("deploy/examples/entra.yaml", Loader::Validate),
+    ("deploy/examples/introspection.yaml", Loader::Validate),
+    ("deploy/examples/keycloak.yaml", Loader::Validate),
+    ("deploy/examples/local-development.yaml", Loader::Validate),
+    ("deploy/examples/okta.yaml", Loader::Validate),
 ];
+
+/// The first line of a configuration of ours, for editors.
+const FOR_EDITORS: &str = "# yaml-language-server: $schema=cedargate.schema.json\n";
+
+/// The files that the examples of documents refer to.
+const DOCUMENTS: &str = "tests/fixtures/documents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loader {
@@ -41,6 +59,8 @@ enum Loader {
     Validate,
     /// A real Envoy, in `tests/envoy.rs`.
     EnvoyTests,
+    /// A real Envoy, there, with the block of the README in the shipped file: that makes this one.
+    SameAsTested,
 }
 
 #[test]
@@ -70,15 +90,19 @@ fn the_shipped_configurations_are_valid_beside_the_starter_policies() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let copy = folder.path().join("cedargate.yaml");
         fs::copy(file, &copy).expect("the file is there");
+        let shipped = text(file);
+        assert!(shipped.starts_with(FOR_EDITORS), "{file}");
         for path in files(Path::new("policies")) {
             let to = folder.path().join(&path);
             fs::create_dir_all(to.parent().expect("a folder")).expect("a folder can be made");
             fs::copy(&path, to).expect("a policy file can be copied");
         }
+        let secret = "a-secret-that-is-long-enough-for-any-use";
         let output = Command::new(PROGRAM)
             .arg("validate")
             .arg("--config")
             .arg(&copy)
+            .envs(variables(&shipped).map(|name| (name, secret)))
             .output()
             .expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -86,6 +110,34 @@ fn the_shipped_configurations_are_valid_beside_the_starter_policies() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.ends_with("valid, 7 policies\n"), "{said}");
     }
+}
+
+#[test]
+fn an_example_of_a_product_has_its_preset() {
+    for product in ["auth0", "cognito", "entra", "keycloak", "okta"] {
+        let shipped = text(format!("deploy/examples/{product}.yaml"));
+        let preset = format!("preset: {product}");
+        assert!(shipped.contains(&preset), "{product}");
+    }
+}
+
+/// `tests/envoy.rs` puts the block into the shipped file, with certificates of its own, and runs it.
+#[test]
+fn the_envoy_with_client_certificates_is_the_shipped_one_with_the_listener_of_the_readme() {
+    let readme = text("deploy/envoy/README.md");
+    let listener = blocks(&readme)
+        .into_iter()
+        .find(|block| block.language == "yaml")
+        .expect("the README shows a listener");
+    let shipped = text("deploy/envoy/envoy.yaml");
+    let (_, shipped) = without_comment(&shipped);
+    let plain = "    filter_chains:\n    - filters:\n";
+    assert!(shipped.contains(plain));
+    let expected = shipped.replace(plain, &listener.text);
+    let found = text("deploy/envoy/mtls/envoy.yaml");
+    let (comment, found) = without_comment(&found);
+    assert!(comment.starts_with("# envoy.yaml of the folder above"));
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -179,8 +231,7 @@ fn check(document: &str, block: &Block) -> bool {
         "yaml" if block.text.contains("authenticators:") => {
             let secret = "a-secret-that-is-long-enough-for-any-use";
             let environment = |_: &str| Some(secret.into());
-            let base = Path::new("tests/fixtures/config");
-            if let Err(faults) = config::parse(&source, base, &environment) {
+            if let Err(faults) = config::parse(&source, Path::new(DOCUMENTS), &environment) {
                 panic!("{faults:#?}");
             }
             true
@@ -208,6 +259,17 @@ fn check(document: &str, block: &Block) -> bool {
         }
         _ => false,
     }
+}
+
+/// The names in every `${NAME}` of a text.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let rest = text.split("${").skip(1);
+    rest.filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+/// The comment at the top, and what follows the empty line behind it.
+fn without_comment(text: &str) -> (&str, &str) {
+    text.split_once("\n\n").expect("a comment at the top")
 }
 
 /// A fenced code block.

@@ -13,8 +13,9 @@ use crate::source::revocation_file;
 
 /// Check the configuration and the policies, and report every fault at once
 ///
-/// Reads what `serve` would read and opens no listener. Faults go to standard error, each with file,
-/// line and column; warnings are worth a look and no reason to refuse.
+/// Reads what `serve` would read, the file of `revocations` included, and opens no listener. Faults
+/// go to standard error, each with file, line and column; warnings are worth a look and no reason to
+/// refuse.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {
@@ -60,25 +61,24 @@ impl Validate {
             }
         };
         let dir = &loaded.config.policies.dir;
-        let mut warnings = loaded.warnings;
-        let revoked = loaded.config.revocations.as_deref();
-        let revoked = revoked.map(revocation_file::load).transpose();
-        match policies::compile(dir, &loaded.config.resources) {
-            Ok(snapshot) => {
-                if let Err(faults) = revoked {
-                    warnings.extend(faults);
-                    return Err(warnings);
-                }
-                warnings.extend(policies::below(dir, snapshot.warnings().to_vec()));
+        let revocations = loaded.config.revocations.as_deref();
+        let revocations = revocations.map(revocation_file::load).transpose();
+        let mut found = loaded.warnings;
+        match (
+            revocations,
+            policies::compile(dir, &loaded.config.resources),
+        ) {
+            (Ok(_), Ok(snapshot)) => {
+                found.extend(policies::below(dir, snapshot.warnings().to_vec()));
                 Ok(Valid {
                     policies: snapshot.policy_count(),
-                    warnings,
+                    warnings: found,
                 })
             }
-            Err(faults) => {
-                warnings.extend(revoked.err().unwrap_or_default());
-                warnings.extend(faults);
-                Err(warnings)
+            (revocations, policies) => {
+                found.extend(revocations.err().into_iter().flatten());
+                found.extend(policies.err().into_iter().flatten());
+                Err(found)
             }
         }
     }

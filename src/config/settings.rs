@@ -237,7 +237,7 @@ pub(super) fn read_revocations(
         } else {
             error.to_string()
         };
-        let help = "make it, empty if nothing is revoked: without it nothing could be";
+        let help = "make it, with `{}` in it if nothing is revoked: without it nothing could be";
         faults.error_help(&node.place, message, help);
     }
     Some(path)
