@@ -154,7 +154,7 @@ fn build(
         AuthenticatorKind::Jwt(_) => Box::new(signed::Signed {
             index,
             authenticator: Arc::clone(one),
-            others: issuers_but(config, index),
+            others: all_but(config, index),
             keys: sources.keys.get(index).cloned().flatten(),
             snapshot: Arc::clone(snapshot),
         }),
@@ -174,12 +174,11 @@ fn build(
     }
 }
 
-/// The issuers of every other authenticator.
-fn issuers_but(config: &Config, index: usize) -> Vec<String> {
+/// Every other authenticator, on whatever resource.
+fn all_but(config: &Config, index: usize) -> Vec<Arc<Authenticator>> {
     let all = config.authenticators.iter().enumerate();
     all.filter(|(other, _)| *other != index)
-        .filter_map(|(_, one)| token_rules(one))
-        .map(|rules| rules.issuer.clone())
+        .map(|(_, one)| Arc::clone(one))
         .collect()
 }
 
