@@ -2,7 +2,7 @@
 //!
 //! A question either joins the call that is under way for the same token or begins one, if the
 //! circuit is closed and the bounds on calls allow it. A call is a task of its own: it ends with an
-//! answer, after [`CALL`], or when nobody waits for it any longer.
+//! answer, after [`CALL`], or when nobody waits for it any longer. Only a probe goes on without anybody.
 
 mod breaker;
 mod call;

@@ -61,12 +61,14 @@ struct State {
 struct Flight {
     number: u64,
     seats: usize,
+    /// The circuit is open, and what this brings says whether it stays so.
+    is_probe: bool,
     began: Duration,
     landed: watch::Receiver<Option<Asked>>,
     task: AbortHandle,
 }
 
-/// Somebody's place in a call. The last one who leaves ends it.
+/// Somebody's place in a call. The last one who leaves ends it, unless it is a probe.
 pub(super) struct Seat {
     flights: Arc<Flights>,
     key: TokenKey,
@@ -114,7 +116,7 @@ impl Flights {
         if !state.budget.take(now) {
             return Err("overload");
         }
-        state.breaker.begin(now);
+        let is_probe = state.breaker.begin(now);
         state.boarded = state.boarded.saturating_add(1);
         let number = state.boarded;
         let (land, landed) = watch::channel(None);
@@ -128,6 +130,7 @@ impl Flights {
         let flight = Flight {
             number,
             seats: 1,
+            is_probe,
             began: now,
             landed: landed.clone(),
             // It cannot end before this lock is released, because it ends under it.
@@ -259,13 +262,18 @@ impl Drop for Seat {
         if flight.seats > 0 {
             return;
         }
+        let now = self.flights.setting.clock.monotonic();
+        // A caller who hangs up must not be able to open the circuit for all others, nor to keep it
+        // open by taking every probe down with him.
+        let counts = self.out_of_time && now.saturating_sub(flight.began) >= FAIR;
+        if flight.is_probe && !counts {
+            return;
+        }
         let Some(flight) = state.take(self.key, self.number) else {
             return;
         };
         flight.task.abort();
-        let now = self.flights.setting.clock.monotonic();
-        // A caller who hangs up must not be able to open the circuit for all others.
-        if self.out_of_time && now.saturating_sub(flight.began) >= FAIR {
+        if counts {
             self.flights
                 .count(&mut state, flight.began, Err(&CallFault::TimedOut));
         }
