@@ -22,6 +22,7 @@ use support::ask::Verdict;
 use support::dpop::DpopKey;
 use support::fake_issuer::FakeIssuer;
 use support::fake_issuer::json_document;
+use support::http::Request;
 use support::sidecar::Sidecar;
 use support::tokens::Key;
 use support::tokens::now;
@@ -414,5 +415,42 @@ fn no_secret_is_ever_printed() {
             .get(secret.len().saturating_sub(20)..)
             .expect("ASCII");
         assert!(!printed.contains(tail), "{printed}");
+    }
+}
+
+/// Development tokens are for whoever works on this machine. What comes through a proxy, or from a
+/// web page whose name leads here, also has an address of this machine.
+#[test]
+fn development_tokens_are_not_passed_on_to_anybody() {
+    let sidecar = Sidecar::start(&format!(
+        "dev_tokens:\n  clients: [{{client_id: dev, client_secret: dev-secret}}]\n\
+         resources:\n- {{name: weather, url: \"{URL}\", kind: mcp}}\npolicies: {{dir: policies}}\n"
+    ));
+    let ask = Request::new("POST", "/auth/token").form(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", "dev"),
+        ("client_secret", "dev-secret"),
+    ]);
+    for port in [sidecar.http, sidecar.public] {
+        let status = |ask: &Request| ask.send(port).expect("an answer").status;
+        assert_eq!(status(&ask), 200);
+        assert_eq!(
+            status(&ask.clone().header("host", format!("localhost:{port}"))),
+            200
+        );
+        for (name, value) in [
+            ("host", "mcp.example.com"),
+            ("host", "127.0.0.1.evil.example"),
+            ("host", "127.0.0.1@evil.example"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("forwarded", "for=203.0.113.7"),
+            ("via", "1.1 front"),
+        ] {
+            assert_eq!(
+                status(&ask.clone().header(name, value)),
+                403,
+                "{name}: {value}"
+            );
+        }
     }
 }
