@@ -153,7 +153,7 @@ fn build(
         AuthenticatorKind::Jwt(_) => Box::new(signed::Signed {
             index,
             authenticator: Arc::clone(one),
-            others: issuers_but(config, index),
+            others: all_but(config, index),
             keys: sources.keys.get(index).cloned().flatten(),
             snapshot: Arc::clone(snapshot),
         }),
@@ -173,12 +173,11 @@ fn build(
     }
 }
 
-/// The issuers of every other authenticator.
-fn issuers_but(config: &Config, index: usize) -> Vec<String> {
+/// Every other authenticator, on whatever resource.
+fn all_but(config: &Config, index: usize) -> Vec<Arc<Authenticator>> {
     let all = config.authenticators.iter().enumerate();
     all.filter(|(other, _)| *other != index)
-        .filter_map(|(_, one)| one.kind.tokens())
-        .map(|rules| rules.issuer.clone())
+        .map(|(_, one)| Arc::clone(one))
         .collect()
 }
 

@@ -121,7 +121,7 @@ pub struct JwtRules {
     pub token_types: Vec<String>,
     /// `rfc9068`: the profile of RFC 9068 is demanded whole: `typ` and every required claim.
     pub rfc9068: bool,
-    /// `insecure_skip_issuer`: accept any `iss` that no other authenticator has.
+    /// `insecure_skip_issuer`: accept any `iss` that no other authenticator speaks for.
     pub insecure_skip_issuer: bool,
 }
 
@@ -194,6 +194,22 @@ pub enum Algorithm {
     Hs384,
     /// HMAC with SHA-512; only with a secret from the configuration
     Hs512,
+}
+
+impl Authenticator {
+    /// Whether the ids of its callers begin with `issuer`: the one who speaks for them, or the name
+    /// that stands in for him.
+    pub fn vouches_as(&self, issuer: &str) -> bool {
+        match &self.kind {
+            AuthenticatorKind::Jwt(rules) => rules.tokens.issuer == issuer,
+            AuthenticatorKind::Introspection(rules) => rules.tokens.issuer == issuer,
+            AuthenticatorKind::StaticToken(_) => *self.name == *issuer,
+            AuthenticatorKind::Mtls(rules) => issuer
+                .strip_prefix("spiffe://")
+                .is_some_and(|domain| rules.trust_domains.iter().any(|one| one == domain)),
+            AuthenticatorKind::ApiKey(_) | AuthenticatorKind::Anonymous => false,
+        }
+    }
 }
 
 impl Algorithm {

@@ -19,6 +19,9 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How long an answer is believed at most, in seconds.
 pub const BELIEVED_S: i64 = 60;
 
+/// An answer also counts for requests that came in by so many seconds before it was asked for.
+const EARLIER_S: i64 = 5;
+
 const MAX_DEPTH: usize = 16;
 
 /// Members that speak of the answer or of how the token is sent, not of the caller.
@@ -90,7 +93,10 @@ pub fn read(
         .map_or(furthest, |expires| expires.min(furthest));
     Ok(VerifiedToken::new(
         stated,
-        Evidence::Introspection { until_s },
+        Evidence::Introspection {
+            from_s: now_s.saturating_sub(EARLIER_S),
+            until_s,
+        },
     ))
 }
 

@@ -47,9 +47,12 @@ pub struct VerifiedToken {
 pub enum Evidence {
     /// A signature: good for as long as the key is one of the issuer's.
     Key(Thumbprint),
-    /// The issuer's word (RFC 7662), good until this second since 1970, exclusive.
+    /// The issuer's word (RFC 7662), good from one second since 1970 until another, exclusive. A
+    /// clock that is set back must not make it good for longer.
     Introspection {
-        /// Seconds since 1970.
+        /// When it was given, in seconds since 1970.
+        from_s: i64,
+        /// When it ends, in seconds since 1970.
         until_s: i64,
     },
     /// The configuration, or the proxy's word for a certificate.
@@ -207,7 +210,7 @@ impl VerifiedToken {
     pub fn is_current(&self, keys: Option<&KeySet>, now_s: i64) -> bool {
         match self.evidence {
             Evidence::Key(thumbprint) => keys.is_some_and(|keys| keys.contains(&thumbprint)),
-            Evidence::Introspection { until_s } => now_s < until_s,
+            Evidence::Introspection { from_s, until_s } => (from_s..until_s).contains(&now_s),
             Evidence::Configuration => true,
         }
     }

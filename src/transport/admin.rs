@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -126,7 +127,7 @@ fn metrics(admin: &Admin) -> Response<ReplyBody> {
 /// rebound name has led here: such a page's browser sends a `Host` that is not this machine.
 fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
     let Some(token) = &admin.token else {
-        return peer.is_loopback() && (peer == Peer::Local || names_loopback(head));
+        return asks_here(peer, &head.headers);
     };
     let mut shown = head.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(shown), None) = (shown.next(), shown.next()) else {
@@ -139,8 +140,13 @@ fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
     scheme.eq_ignore_ascii_case(b"Bearer ") && same
 }
 
-fn names_loopback(head: &Parts) -> bool {
-    let mut hosts = head.headers.get_all(header::HOST).iter();
+/// Whether the caller is on this machine, and means this machine.
+pub(super) fn asks_here(peer: Peer, headers: &HeaderMap) -> bool {
+    peer.is_loopback() && (peer == Peer::Local || names_loopback(headers))
+}
+
+fn names_loopback(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
     };

@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::source::dev_issuer::DevIssuer;
 use crate::source::dev_issuer::IssueFault;
 use crate::source::dev_issuer::TokenRequest;
+use crate::transport::admin;
 use crate::transport::limits;
 use crate::transport::listener::Peer;
 use crate::transport::reply;
@@ -48,13 +49,26 @@ struct Refusal {
     description: &'static str,
 }
 
-/// Answers one request, from this machine only.
+/// What proxies add: behind one, a caller on this machine may speak for anybody.
+const ADDED_BY_PROXIES: [&str; 5] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+];
+
+/// Answers one request, from this machine only: neither from strangers through a proxy that runs
+/// here, nor from a web page whose name has been pointed here.
 pub async fn answer(
     issuer: &DevIssuer,
     peer: Peer,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
-    if !peer.is_loopback() {
+    let passed_on = ADDED_BY_PROXIES
+        .iter()
+        .any(|name| request.headers().contains_key(*name));
+    if passed_on || !admin::asks_here(peer, request.headers()) {
         return reply::text(StatusCode::FORBIDDEN, "this caller may not ask\n");
     }
     let outcome = read(request).await.and_then(|form| issue(issuer, &form));

@@ -31,8 +31,8 @@ pub(super) struct Signed {
     /// Its place in the configuration.
     pub(super) index: usize,
     pub(super) authenticator: Arc<Authenticator>,
-    /// The issuers of all the others.
-    pub(super) others: Vec<String>,
+    /// All the others.
+    pub(super) others: Vec<Arc<Authenticator>>,
     pub(super) keys: Option<Arc<dyn KeySource>>,
     pub(super) snapshot: Arc<SnapshotCell>,
 }
@@ -46,7 +46,7 @@ impl Authenticate for Signed {
         let issuer = token.issuer();
         if issuer == rules.tokens.issuer {
             Answers::Yes
-        } else if rules.insecure_skip_issuer && !self.others.iter().any(|other| other == issuer) {
+        } else if rules.insecure_skip_issuer && !self.is_anothers(issuer) {
             Answers::Otherwise
         } else {
             Answers::No
@@ -80,6 +80,11 @@ impl Authenticate for Signed {
 impl Signed {
     fn rules(&self) -> Option<&JwtRules> {
         self.authenticator.kind.jwt()
+    }
+
+    /// Whether a token of this issuer would name callers of another authenticator.
+    fn is_anothers(&self, issuer: &str) -> bool {
+        self.others.iter().any(|other| other.vouches_as(issuer))
     }
 
     /// Verifies against the keys in force. A key that is unknown, or a signature that a known one

@@ -246,9 +246,13 @@ fn an_answer_is_believed_for_a_minute_at_most() {
         (Value::Null, NOW + 60),
     ] {
         let token = read_with(&json!({ "exp": exp })).unwrap();
-        assert_eq!(token.evidence, Evidence::Introspection { until_s }, "{exp}");
+        let from_s = NOW - 5;
+        let evidence = Evidence::Introspection { from_s, until_s };
+        assert_eq!(token.evidence, evidence, "{exp}");
         assert_eq!(token.window.expires_s, exp.as_i64());
+        assert!(token.is_current(None, from_s));
         assert!(token.is_current(None, until_s - 1));
+        assert!(!token.is_current(None, from_s - 1), "a clock set back");
         assert!(!token.is_current(None, until_s));
     }
     let mut late = introspection_rules();

@@ -25,11 +25,12 @@ impl Breaker {
         self.probe_at.is_none_or(|probe_at| now >= probe_at)
     }
 
-    /// A call that was admitted begins.
-    pub(super) fn begin(&mut self, now: Duration) {
+    /// A call that was admitted begins. Whether it is a probe.
+    pub(super) fn begin(&mut self, now: Duration) -> bool {
         if let Some(probe_at) = &mut self.probe_at {
             *probe_at = now.saturating_add(PROBE_PERIOD);
         }
+        self.probe_at.is_some()
     }
 
     /// A call went well, a probe or one that began before. Whether this closes the circuit.

@@ -27,6 +27,13 @@ pub(super) struct Endpoint {
     authorization: HeaderValue,
 }
 
+/// What a call brought.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    /// What it says of the token.
+    pub(super) active: bool,
+}
+
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallFault {
@@ -104,7 +111,7 @@ impl Endpoint {
         &self,
         token: &BearerToken,
         within: Duration,
-    ) -> Result<Bytes, CallFault> {
+    ) -> Result<Answer, CallFault> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token.as_str())
             .append_pair("token_type_hint", "access_token")
@@ -115,10 +122,12 @@ impl Endpoint {
             .await
             .map_err(sort)?;
         let answer = json::parse(&body, MAX_DEPTH).map_err(|_| CallFault::Malformed)?;
-        if matches!(answer.get("active"), Some(StrictValue::Bool(_))) {
-            Ok(body)
-        } else {
-            Err(CallFault::Malformed)
+        match answer.get("active") {
+            Some(StrictValue::Bool(active)) => Ok(Answer {
+                body,
+                active: *active,
+            }),
+            Some(_) | None => Err(CallFault::Malformed),
         }
     }
 }

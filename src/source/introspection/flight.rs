@@ -7,7 +7,6 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
@@ -17,9 +16,14 @@ use super::CALL;
 use super::CALL_BURST;
 use super::CALL_PERIOD;
 use super::MAX_CALLS;
+use super::RESERVED_BURST;
+use super::RESERVED_CALLS;
+use super::RESERVED_PERIOD;
 use super::breaker::Breaker;
+use super::call::Answer;
 use super::call::CallFault;
 use super::call::Endpoint;
+use super::regulars::Regulars;
 use crate::identity::cache::TokenKey;
 use crate::identity::credential::BearerToken;
 use crate::source::Asked;
@@ -30,6 +34,8 @@ use crate::source::quiet::Quiet;
 
 /// A call that was given up before this says nothing about the endpoint: whoever asked had no time.
 const FAIR: Duration = Duration::from_millis(100);
+
+const ALL_CALLS: usize = MAX_CALLS + RESERVED_CALLS;
 
 /// What calls need.
 pub(super) struct Setting {
@@ -53,6 +59,9 @@ struct State {
     boarded: u64,
     breaker: Breaker,
     budget: Budget,
+    regulars: Regulars,
+    /// For regulars, when there is nothing left for everybody.
+    reserve: Budget,
     failures: Quiet,
     refusals: Quiet,
 }
@@ -61,12 +70,14 @@ struct State {
 struct Flight {
     number: u64,
     seats: usize,
+    /// The circuit is open, and what this brings says whether it stays so.
+    is_probe: bool,
     began: Duration,
     landed: watch::Receiver<Option<Asked>>,
     task: AbortHandle,
 }
 
-/// Somebody's place in a call. The last one who leaves ends it.
+/// Somebody's place in a call. The last one who leaves ends it, unless it is a probe.
 pub(super) struct Seat {
     flights: Arc<Flights>,
     key: TokenKey,
@@ -80,12 +91,14 @@ impl Flights {
     pub(super) fn new(setting: Setting) -> Self {
         Self {
             setting,
-            permits: Arc::new(Semaphore::new(MAX_CALLS)),
+            permits: Arc::new(Semaphore::new(ALL_CALLS)),
             state: Mutex::new(State {
                 flights: HashMap::new(),
                 boarded: 0,
                 breaker: Breaker::default(),
                 budget: Budget::new(CALL_PERIOD, CALL_BURST),
+                regulars: Regulars::default(),
+                reserve: Budget::new(RESERVED_PERIOD, RESERVED_BURST),
                 failures: Quiet::default(),
                 refusals: Quiet::default(),
             }),
@@ -108,13 +121,19 @@ impl Flights {
         if !state.breaker.admits(now) {
             return Err("circuit_open");
         }
+        let is_regular = state.regulars.know(&key);
+        let kept_back = if is_regular { 0 } else { RESERVED_CALLS };
+        if self.permits.available_permits() <= kept_back {
+            return Err("overload");
+        }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return Err("overload");
         };
-        if !state.budget.take(now) {
+        let granted = state.budget.take(now) || (is_regular && state.reserve.take(now));
+        if !granted {
             return Err("overload");
         }
-        state.breaker.begin(now);
+        let is_probe = state.breaker.begin(now);
         state.boarded = state.boarded.saturating_add(1);
         let number = state.boarded;
         let (land, landed) = watch::channel(None);
@@ -128,6 +147,7 @@ impl Flights {
         let flight = Flight {
             number,
             seats: 1,
+            is_probe,
             began: now,
             landed: landed.clone(),
             // It cannot end before this lock is released, because it ends under it.
@@ -155,7 +175,7 @@ impl Flights {
     /// Whether nothing is left of any call.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        self.lock().flights.is_empty() && self.permits.available_permits() == MAX_CALLS
+        self.lock().flights.is_empty() && self.permits.available_permits() == ALL_CALLS
     }
 
     /// No holder of the lock can panic half-way, so a poisoned one is as good.
@@ -259,13 +279,18 @@ impl Drop for Seat {
         if flight.seats > 0 {
             return;
         }
+        let now = self.flights.setting.clock.monotonic();
+        // A caller who hangs up must not be able to open the circuit for all others, nor to keep it
+        // open by taking every probe down with him.
+        let counts = self.out_of_time && now.saturating_sub(flight.began) >= FAIR;
+        if flight.is_probe && !counts {
+            return;
+        }
         let Some(flight) = state.take(self.key, self.number) else {
             return;
         };
         flight.task.abort();
-        let now = self.flights.setting.clock.monotonic();
-        // A caller who hangs up must not be able to open the circuit for all others.
-        if self.out_of_time && now.saturating_sub(flight.began) >= FAIR {
+        if counts {
             self.flights
                 .count(&mut state, flight.began, Err(&CallFault::TimedOut));
         }
@@ -288,18 +313,22 @@ impl Call {
     }
 
     /// Hands the answer to all who wait; what nobody waits for any longer has been counted.
-    fn end(self, result: Result<Bytes, CallFault>) {
+    fn end(self, result: Result<Answer, CallFault>) {
         let mut state = self.flights.lock();
         let Some(flight) = state.take(self.key, self.number) else {
             return;
         };
         self.flights
             .count(&mut state, flight.began, result.as_ref().map(|_| ()));
+        if let Ok(answer) = &result {
+            let now = self.flights.setting.clock.monotonic();
+            state.regulars.note(self.key, answer.active, now);
+        }
         drop(state);
         // Whoever reads the answer may ask again at once.
         drop(self.permit);
         self.land.send_replace(Some(match result {
-            Ok(answer) => Asked::Answer(answer),
+            Ok(answer) => Asked::Answer(answer.body),
             Err(fault) => Asked::Unavailable(fault.label()),
         }));
     }

@@ -62,6 +62,21 @@ async fn a_probe_that_is_given_up_is_followed_by_another() {
     assert_eq!(rig.ask("after").await, answered(ACTIVE));
 }
 
+/// Whoever asks first when a probe is due, and hangs up before it is answered, must not be able to
+/// keep the circuit open for all others.
+#[tokio::test]
+async fn a_probe_ends_by_itself_whoever_hangs_up() {
+    let rig = opened().await;
+    rig.server.answer(|_| later(50));
+    rig.clock.pass(PROBE_PERIOD);
+    let left = tokio::time::timeout(Duration::from_millis(10), rig.ask("probe")).await;
+    assert!(left.is_err(), "gone");
+    assert_eq!(rig.ask("early").await, Asked::Unavailable("circuit_open"));
+    assert!(rig.is_idle().await, "it ends");
+    assert_eq!(rig.ask("honest").await, answered(ACTIVE));
+    assert_eq!(rig.seen.circuit(), [true, false]);
+}
+
 #[tokio::test]
 async fn what_speaks_of_one_token_does_not_open_it() {
     let statuses = ["400 Bad Request", "404 Not Found", "413 Content Too Large"];

@@ -50,6 +50,53 @@ async fn nothing_is_left_of_a_caller_who_hangs_up() {
     assert_eq!(rig.seen.calls(), ["ok"], "who hangs up says nothing");
 }
 
+/// Anybody can send tokens without end. Those who have one go on being asked about.
+#[tokio::test]
+async fn whoever_invents_tokens_does_not_keep_out_those_who_have_one() {
+    let rig = Rig::new(|_| ok(ACTIVE)).await;
+    assert_eq!(rig.ask("honest").await, answered(ACTIVE));
+    rig.server.answer(|_| ok(r#"{"active":false}"#));
+    let mut turned_away = 0;
+    for n in 0..500 {
+        if rig.ask(&format!("t{n}")).await == Asked::Unavailable("overload") {
+            turned_away += 1;
+        }
+    }
+    assert_eq!(turned_away, 101, "the budget is spent");
+    rig.server.answer(|_| ok(ACTIVE));
+    assert_eq!(rig.ask("new").await, Asked::Unavailable("overload"));
+    assert_eq!(rig.ask("honest").await, answered(ACTIVE));
+    rig.server.answer(|_| ok(r#"{"active":false}"#));
+    assert_eq!(rig.ask("honest").await, answered(r#"{"active":false}"#));
+    assert_eq!(
+        rig.ask("honest").await,
+        Asked::Unavailable("overload"),
+        "revoked"
+    );
+}
+
+#[tokio::test]
+async fn whoever_holds_every_call_does_not_hold_those_of_others() {
+    let rig = Arc::new(Rig::new(|_| ok(ACTIVE)).await);
+    assert_eq!(rig.ask("honest").await, answered(ACTIVE));
+    rig.server.answer(|_| Answer::Hang);
+    let strangers: Vec<_> = (0..MAX_CALLS)
+        .map(|n| {
+            let rig = Arc::clone(&rig);
+            tokio::spawn(async move { rig.ask(&format!("t{n}")).await })
+        })
+        .collect();
+    while rig.calls() <= MAX_CALLS {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    rig.server.answer(|_| ok(ACTIVE));
+    assert_eq!(rig.ask("new").await, Asked::Unavailable("overload"));
+    assert_eq!(rig.ask("honest").await, answered(ACTIVE));
+    for stranger in strangers {
+        stranger.abort();
+    }
+}
+
 #[tokio::test]
 async fn an_unpolled_question_is_no_question() {
     let rig = Rig::new(|_| Answer::Hang).await;
