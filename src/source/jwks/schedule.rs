@@ -26,6 +26,8 @@ pub(super) struct Timing {
     pub(super) burst: u32,
     /// Longest time that one attempt may take, discovery included.
     pub(super) attempt: Duration,
+    /// Longest time that one attempt may hold others up.
+    pub(super) turn: Duration,
 }
 
 impl Default for Timing {
@@ -40,6 +42,7 @@ impl Default for Timing {
             period: Duration::from_secs(30),
             burst: 2,
             attempt: Duration::from_secs(5),
+            turn: Duration::from_secs(1),
         }
     }
 }
