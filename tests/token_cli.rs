@@ -328,3 +328,20 @@ fn an_api_key_is_shown_once_and_hashed_alike() {
         assert_eq!((ran.code, &*ran.out), (code, ""), "{arguments:?} {input:?}");
     }
 }
+
+/// What is longer than the sidecar reads is refused here as well, whatever its kind.
+#[test]
+fn a_token_beyond_the_limit_is_not_accepted() {
+    let folder = Folder::new();
+    let token = "a1".repeat(513);
+    folder.write(
+        "c.yaml",
+        &format!(
+            "authenticators:\n- {{name: shared, type: static_token, token: {token}, subject: operator}}\n\
+             resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\nlimits: {{token: 1KiB}}\n"
+        ),
+    );
+    let ran = folder.run_with(&["token", "verify", "--config", "c.yaml"], &token, &[]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.out.contains("the bound is 1024"), "{ran:?}");
+}

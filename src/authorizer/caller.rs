@@ -119,17 +119,18 @@ impl Authorizer {
         scheme: Scheme,
         token: &BearerToken,
     ) -> Result<Entry, Denial> {
+        let longest = self.config().limits.token;
+        if token.as_str().len() > longest {
+            return Err(refused("token too long"));
+        }
         let key = TokenKey::of(token);
         let entry = match self.remembered(check, &key)? {
             Some(entry) => entry,
             None if gate::looks_like_jws(token.as_str()) => {
-                let unverified = UnverifiedToken::parse(token.as_str(), self.config().limits.token)
+                let unverified = UnverifiedToken::parse(token.as_str(), longest)
                     .map_err(|fault| refused(fault.public()))?;
                 let claim = Claim::Signed(&unverified, token);
                 self.fresh(check, claim, Some(key)).await?
-            }
-            None if token.as_str().len() > self.config().limits.token => {
-                return Err(refused("token too long"));
             }
             None => self.fresh(check, Claim::Opaque(token), Some(key)).await?,
         };

@@ -36,7 +36,8 @@ use crate::source::Refresh;
 use crate::source::budget::Budget;
 use crate::source::fetch::FetchFault;
 
-/// Most attempts at one time, of all issuers together.
+/// Most attempts at one time, of all issuers together, but for those that have taken too long to
+/// be waited for.
 const MAX_ATTEMPTS: usize = 4;
 
 /// The turns that all issuers of the process take.

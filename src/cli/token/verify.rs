@@ -31,6 +31,7 @@ use crate::identity::introspection;
 use crate::identity::revocation::Revocations;
 use crate::identity::static_token::StaticToken;
 use crate::identity::step::Step;
+use crate::identity::token_fault::TokenFault;
 use crate::identity::verifier;
 use crate::identity::verifier::VerifiedToken;
 use crate::source::Clock as _;
@@ -172,7 +173,12 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn judge(&self, token: &BearerToken, report: &mut Report) -> Result<(), VerifyFault> {
-        if gate::looks_like_jws(token.as_str()) {
+        let (length, bound) = (token.as_str().len(), self.config.limits.token);
+        if length > bound {
+            let fault = TokenFault::TooLong { length, bound };
+            report.fail(fault.step(), &fault);
+            Ok(())
+        } else if gate::looks_like_jws(token.as_str()) {
             self.signed(token, report)
         } else {
             self.opaque(token, report)

@@ -1,5 +1,6 @@
 //! The task behind one issuer's keys: the only one that fetches and publishes.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::Terms;
 use super::origin::AttemptFault;
 use super::origin::Loaded;
 use super::origin::Origin;
+use super::schedule::Timing;
 use crate::identity::key_set::KeyFault;
 use crate::identity::key_set::KeySet;
 use crate::identity::key_set::SkippedKey;
@@ -89,15 +91,9 @@ impl Keeper {
         self.shared.settle(settled);
     }
 
-    /// Fetches, and publishes what is new. The time of the attempt begins with its turn.
+    /// Fetches, and publishes what is new.
     async fn attempt(&mut self) -> Result<(RefreshOutcome, Option<Duration>), AttemptFault> {
-        let turn = Arc::clone(&self.terms.turns).acquire_owned().await;
-        let now = self.surroundings.clock.monotonic();
-        let loaded = tokio::time::timeout(self.terms.timing.attempt, self.origin.load(now))
-            .await
-            .unwrap_or(Err(FetchFault::TimedOut))?;
-        drop(turn);
-        let set = match loaded {
+        let set = match self.load().await? {
             Loaded::Unchanged(lifetime) => return Ok((RefreshOutcome::Unchanged, lifetime)),
             Loaded::Set(set) => set,
         };
@@ -114,6 +110,22 @@ impl Keeper {
         }
         self.publish(keys);
         Ok((RefreshOutcome::Changed, lifetime))
+    }
+
+    /// The time of the attempt begins with its turn. An issuer that is slow loses the turn before it
+    /// answers, so that a few which hang do not keep the keys of the others away.
+    async fn load(&mut self) -> Result<Loaded, FetchFault> {
+        let Timing { attempt, turn, .. } = self.terms.timing;
+        let held = Arc::clone(&self.terms.turns).acquire_owned().await;
+        let now = self.surroundings.clock.monotonic();
+        let mut loading = pin!(tokio::time::timeout(attempt, self.origin.load(now)));
+        let early = tokio::time::timeout(turn, loading.as_mut()).await;
+        drop(held);
+        let ended = match early {
+            Ok(ended) => ended,
+            Err(_) => loading.await,
+        };
+        ended.unwrap_or(Err(FetchFault::TimedOut))
     }
 
     fn next_generation(&self) -> u64 {

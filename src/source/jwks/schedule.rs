@@ -29,6 +29,8 @@ pub(super) struct Timing {
     pub(super) settled: Duration,
     /// Longest time that one attempt may take, discovery included.
     pub(super) attempt: Duration,
+    /// Longest time that one attempt may hold others up.
+    pub(super) turn: Duration,
 }
 
 impl Default for Timing {
@@ -44,6 +46,7 @@ impl Default for Timing {
             burst: 2,
             settled: Duration::from_secs(10),
             attempt: Duration::from_secs(5),
+            turn: Duration::from_secs(1),
         }
     }
 }

@@ -132,6 +132,33 @@ async fn four_attempts_at_once_and_no_more() {
     until(|| turns.available_permits() == MAX_ATTEMPTS).await;
 }
 
+/// The keys of an issuer must not depend on how many others hang.
+#[tokio::test]
+async fn issuers_that_hang_do_not_hold_up_one_that_answers() {
+    let hanging = Server::start(|_| Answer::Hang).await;
+    let good = Server::start(|_| ok(&set(&[tokens::p256().named("k")]))).await;
+    let turns = Arc::new(Semaphore::new(MAX_ATTEMPTS));
+    let seen = Arc::new(Seen::default());
+    let start = |server: &Server| {
+        let timing = Timing {
+            turn: Duration::from_millis(50),
+            ..Timing::default()
+        };
+        let terms = Terms {
+            timing,
+            turns: Arc::clone(&turns),
+        };
+        let origin = Origin::new(&rules(server)).unwrap();
+        JwksSource::start(&"corp".into(), origin, seen.surroundings(), terms)
+    };
+    let _hang: Vec<JwksSource> = (0..8).map(|_| start(&hanging)).collect();
+    until(|| hanging.heads().len() >= MAX_ATTEMPTS).await;
+    let source = start(&good);
+    let fresh = until(|| source.status() == KeyStatus::Fresh);
+    let soon = tokio::time::timeout(Duration::from_secs(2), fresh).await;
+    assert!(soon.is_ok(), "before any of the others has failed");
+}
+
 #[tokio::test]
 async fn what_cannot_be_configured_is_an_error_at_start() {
     let seen = Arc::new(Seen::default());
