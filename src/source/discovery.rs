@@ -39,6 +39,31 @@ pub async fn find_metadata(fetcher: &Fetcher, issuer: &str) -> Result<StrictValu
     read(&found?.body, issuer)
 }
 
+/// Reads the body of a document that must be of this issuer.
+///
+/// # Errors
+///
+/// [`FetchFault::Discovery`]: it is not strict JSON, or it does not name the issuer, byte for byte.
+pub fn read(body: &[u8], issuer: &str) -> Result<StrictValue, FetchFault> {
+    let document = json::parse(body, MAX_DEPTH).map_err(|fault| refused(&fault.to_string()))?;
+    if document.get("issuer").and_then(StrictValue::as_text) != Some(issuer) {
+        return Err(refused("it names another issuer"));
+    }
+    Ok(document)
+}
+
+/// Where the document says that the keys are. Whether that is fit to be asked is for
+/// [`Fetcher::check`].
+///
+/// # Errors
+///
+/// [`FetchFault::Discovery`]: it says nothing, or no URL.
+pub fn jwks_uri(document: &StrictValue) -> Result<Url, FetchFault> {
+    let uri = document.get("jwks_uri").and_then(StrictValue::as_text);
+    let uri = uri.ok_or_else(|| refused("it has no `jwks_uri`"))?;
+    Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
+}
+
 /// `<issuer>/.well-known/openid-configuration`; RFC 8414, section 3.1, which puts its segment between
 /// host and path; and the first segment put there. Without a path the last is the first.
 fn places(issuer: &str) -> Result<Vec<Url>, FetchFault> {
@@ -62,20 +87,6 @@ fn places(issuer: &str) -> Result<Vec<Url>, FetchFault> {
         places.pop();
     }
     Ok(places)
-}
-
-fn read(body: &[u8], issuer: &str) -> Result<StrictValue, FetchFault> {
-    let document = json::parse(body, MAX_DEPTH).map_err(|fault| refused(&fault.to_string()))?;
-    if document.get("issuer").and_then(StrictValue::as_text) != Some(issuer) {
-        return Err(refused("it names another issuer"));
-    }
-    Ok(document)
-}
-
-fn jwks_uri(document: &StrictValue) -> Result<Url, FetchFault> {
-    let uri = document.get("jwks_uri").and_then(StrictValue::as_text);
-    let uri = uri.ok_or_else(|| refused("it has no `jwks_uri`"))?;
-    Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
 }
 
 fn refused(why: &str) -> FetchFault {

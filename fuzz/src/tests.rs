@@ -1,0 +1,69 @@
+use std::fs;
+use std::path::Path;
+
+/// What a target does with its bytes.
+type Run = fn(&[u8]) -> bool;
+
+const TARGETS: [(&str, Run); 9] = [
+    ("token", crate::token::run),
+    ("header", crate::header::run),
+    ("claims", crate::claims::run),
+    ("jwks", crate::jwks::run),
+    ("discovery", crate::discovery::run),
+    ("introspection", crate::introspection::run),
+    ("revocations", crate::revocations::run),
+    ("principals", crate::principals::run),
+    ("spiffe", crate::spiffe::run),
+];
+
+/// A seed that no longer gets where it should is worth nothing to the fuzzer, which would not say so.
+#[test]
+fn good_seeds_are_accepted_and_bad_ones_are_not() {
+    for (target, run) in TARGETS {
+        let (mut good, mut bad) = (0, 0);
+        for (name, bytes) in seeds(target) {
+            let is_good = name.starts_with("good-");
+            assert!(is_good || name.starts_with("bad-"), "{target}/{name}");
+            assert_eq!(run(&bytes), is_good, "{target}/{name}");
+            if is_good { good += 1 } else { bad += 1 }
+        }
+        assert!(good > 0 && bad > 0, "{target}: {good} good, {bad} bad");
+    }
+}
+
+#[test]
+fn every_target_has_its_seeds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (folder, ending) in [("seeds", ""), ("fuzz_targets", ".rs")] {
+        let mut found: Vec<String> = names(&root.join(folder));
+        let mut expected = TARGETS.map(|(target, _)| format!("{target}{ending}"));
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{folder}");
+    }
+}
+
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(target);
+    let names = names(&folder).into_iter();
+    names
+        .map(|name| {
+            let bytes = fs::read(folder.join(&name)).expect("a seed is readable");
+            (name, bytes)
+        })
+        .collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder is readable");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a plain name")
+    };
+    entries.map(name).collect()
+}
