@@ -1,5 +1,7 @@
 //! Authenticators as the file would say them.
 
+use url::Url;
+
 use crate::config::api_key::ApiKeyRules;
 use crate::config::authenticator::Authenticator;
 use crate::config::authenticator::AuthenticatorKind;
@@ -100,7 +102,7 @@ fn local_key(key: &LocalKey) -> Out {
 fn introspection(rules: &IntrospectionRules) -> Entries {
     let issuer = rules.issuer_is_configured.then_some(&rules.tokens.issuer);
     let mut entries = vec![
-        ("endpoint", text(&rules.endpoint)),
+        ("endpoint", text(&without_query(&rules.endpoint))),
         ("client_id", text(&rules.client_id)),
         ("client_secret", secret(true)),
         ("issuer", issuer.map_or(Out::Null, text)),
@@ -108,6 +110,15 @@ fn introspection(rules: &IntrospectionRules) -> Entries {
     ];
     entries.extend(tokens(&rules.tokens));
     entries
+}
+
+/// An address without what may hold a key.
+fn without_query(url: &Url) -> String {
+    let mut shown = url.clone();
+    if shown.query().is_some() {
+        shown.set_query(Some("redacted"));
+    }
+    shown.into()
 }
 
 /// Keys are known by their hashes only, and those of short ones give them away.

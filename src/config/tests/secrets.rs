@@ -142,6 +142,27 @@ fn a_secret_in_a_resource_stays_hidden() {
 }
 
 #[test]
+fn what_stands_in_an_address_or_in_a_digest_is_not_shown() {
+    let text = "authenticators:
+- {name: opaque, type: introspection, endpoint: 'https://a.example/i?key=hunter2', client_id: rs, client_secret: s}
+- {name: keys, type: api_key, keys: [{id: a, secret: 'a-secret-of-thirty-two-bytes-0000'}]}
+- {name: shared, type: static_token, token: a-token-of-thirty-two-bytes-00000, subject: operator}
+resources: [{name: w, url: 'https://w.example/mcp', kind: mcp}]
+";
+    let config = parsed(text).unwrap().config;
+    let described = describe(&config);
+    assert!(
+        described.contains("https://a.example/i?redacted"),
+        "{described}"
+    );
+    assert!(!described.contains("hunter2"), "{described}");
+    for authenticator in &config.authenticators {
+        let shown = format!("{authenticator:?}");
+        assert!(!shown.contains("digest"), "{shown}");
+    }
+}
+
+#[test]
 fn a_configuration_does_not_print_its_secrets() {
     let dev = files::text(&fixtures().join("dev.yaml"), LARGEST).unwrap();
     let dev = parsed(&dev).unwrap().config;
