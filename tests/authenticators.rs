@@ -10,8 +10,12 @@ mod support;
 
 #[path = "authenticators/carried.rs"]
 mod carried;
+#[path = "authenticators/changing.rs"]
+mod changing;
 #[path = "authenticators/claims.rs"]
 mod claims;
+#[path = "authenticators/development.rs"]
+mod development;
 #[path = "authenticators/forms.rs"]
 mod forms;
 #[path = "authenticators/house.rs"]
@@ -20,6 +24,8 @@ mod house;
 mod introspected;
 #[path = "authenticators/keys.rs"]
 mod keys;
+#[path = "authenticators/products.rs"]
+mod products;
 #[path = "authenticators/proofs.rs"]
 mod proofs;
 #[path = "authenticators/table.rs"]

@@ -1,0 +1,146 @@
+//! No secret is ever shown: not in a log at its most talkative, not in an answer, and not in the
+//! report of a configuration that is broken beside one.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a wrong assumption about the tests' own tools fails the test"
+)]
+
+mod support;
+
+#[path = "secrets/needles.rs"]
+mod needles;
+#[path = "secrets/scene.rs"]
+mod scene;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use needles::Needles;
+use scene::Scene;
+use support::sidecar::PROGRAM;
+
+/// What a run of the program prints, on both streams.
+fn printed(arguments: &[&str], file: &std::path::Path) -> String {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).arg("--config").arg(file);
+    let output = command.output().expect("the program runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn nothing_that_is_secret_is_logged_or_answered() {
+    let mut scene = Scene::new("trace");
+    scene.ask_everything();
+    let log = scene.sidecar.printed();
+    // What is looked through is what there was to say.
+    for said in [
+        "\"level\":\"TRACE\"",
+        "\"level\":\"DEBUG\"",
+        "\"decision_id\"",
+        "token expired",
+    ] {
+        assert!(
+            log.contains(said) || scene.heard().contains(said),
+            "{said} is missing"
+        );
+    }
+    assert_eq!(scene.needles.found_in("the log", &log), "");
+    assert_eq!(scene.needles.found_in("the answers", scene.heard()), "");
+}
+
+#[test]
+fn commands_and_faults_show_no_secret() {
+    let scene = Scene::new("info");
+    let needles = &scene.needles;
+    let file = scene.sidecar.folder().join("cedargate.yaml");
+    let whole = scene.config();
+    for arguments in [
+        &["validate"][..],
+        &["validate", "--error-format", "json"],
+        &["serve", "--print-config"],
+        &[
+            "check",
+            "--issuer",
+            "https://issuer.example",
+            "--subject",
+            "a",
+            "--role",
+            "viewer",
+            "--tool",
+            "weather/get_forecast",
+        ],
+    ] {
+        let shown = printed(arguments, &file);
+        assert!(
+            shown.trim().len() > 20,
+            "{arguments:?} says nothing: {shown}"
+        );
+        assert_eq!(needles.found_in(&arguments.join(" "), &shown), "");
+    }
+    let broken = file.with_file_name("broken.yaml");
+    let (mut kinds, mut harmless) = (BTreeSet::new(), BTreeSet::new());
+    for (what, text) in scene.breaks(&whole) {
+        assert_ne!(text, whole, "{what}: nothing was broken");
+        fs::write(&broken, &text).expect("a file");
+        for arguments in [
+            &["validate"][..],
+            &["validate", "--error-format", "json"],
+            &["serve", "--print-config"],
+        ] {
+            let shown = printed(arguments, &broken);
+            assert_eq!(needles.found_in(&what, &shown), "", "{shown}");
+            if !shown.contains("error") {
+                harmless.insert(what.clone());
+            }
+            let line = shown.lines().find(|line| line.contains("error"));
+            kinds.insert(line.unwrap_or_default().to_owned());
+        }
+    }
+    assert!(
+        harmless
+            .iter()
+            .all(|what| Scene::SOUND.contains(&what.as_str())),
+        "no faults: {harmless:#?}"
+    );
+    assert!(kinds.len() > 20, "the faults are all the same: {kinds:#?}");
+}
+
+/// What would be found if it were there: whole, in part, as base64, and inside of other text.
+#[test]
+fn a_planted_secret_is_found() {
+    let mut needles = Needles::default();
+    let secret = "correct-horse-battery-staple-0123456789";
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLXRoaXM";
+    needles.add("the secret", secret);
+    needles.add("the token", token);
+    for shown in [
+        secret.to_owned(),
+        format!("{{\"token\":\"{secret}\"}}"),
+        format!(
+            "...{}...",
+            secret.chars().skip(10).take(16).collect::<String>()
+        ),
+        secret.chars().take(16).collect(),
+        needles::encoded(secret).remove(0),
+        needles::encoded(secret).remove(1),
+        needles::encoded(secret).remove(2),
+        needles::encoded(secret).remove(3),
+        token.to_owned(),
+        "x c2lnbmF0dXJlLW9mLXRoaXM y".to_owned(),
+        "eyJzdWIiOiJhbGljZSJ9".to_owned(),
+    ] {
+        assert_ne!(needles.found_in("planted", &shown), "", "{shown}");
+    }
+    for shown in [
+        "",
+        "correct-horse",
+        "eyJhbGciOi",
+        "c2lnbmF0dXJlLW9",
+        "battery staple",
+    ] {
+        assert_eq!(needles.found_in("harmless", shown), "", "{shown}");
+    }
+}
