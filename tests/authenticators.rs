@@ -2,8 +2,13 @@
 //! challenge that its sender is given for it, asked over gRPC and over HTTP.
 
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::expect_used,
-    reason = "a wrong assumption about the tests' own tools fails the test"
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "tables, in which a wrong assumption fails the test and a row is short"
 )]
 
 mod support;
@@ -16,6 +21,8 @@ mod changing;
 mod claims;
 #[path = "authenticators/development.rs"]
 mod development;
+#[path = "authenticators/facts.rs"]
+mod facts;
 #[path = "authenticators/forms.rs"]
 mod forms;
 #[path = "authenticators/house.rs"]
@@ -28,5 +35,32 @@ mod keys;
 mod products;
 #[path = "authenticators/proofs.rs"]
 mod proofs;
+#[path = "authenticators/revoked.rs"]
+mod revoked;
 #[path = "authenticators/table.rs"]
 mod table;
+
+/// The parts of the table, by name.
+fn tables() -> [(&'static str, Vec<table::Row>); 6] {
+    [
+        ("forms", forms::rows()),
+        ("claims", claims::rows()),
+        ("keys", keys::rows()),
+        ("introspected", introspected::rows()),
+        ("carried", carried::rows()),
+        ("proofs", proofs::rows()),
+    ]
+}
+
+#[test]
+fn each_row_has_a_name_of_its_own() {
+    let mut count = 0_usize;
+    for (part, rows) in tables() {
+        let mut names = std::collections::BTreeSet::new();
+        for row in &rows {
+            assert!(names.insert(row.name), "{part}: {} twice", row.name);
+        }
+        count = count.saturating_add(rows.len());
+    }
+    assert!(count >= 300, "rows have been lost: {count}");
+}

@@ -216,3 +216,36 @@ fn certificates_in_the_words_of_one_dialect() {
     };
     crate::table::hold_by(house, &rows, &["gRPC"], |_| ());
 }
+
+/// A proxy that joins repeated headers leaves one with a comma: it could be two.
+#[test]
+fn what_a_proxy_may_have_joined_is_two() {
+    let house = house();
+    for (what, ask, expected) in [
+        ("one key", key(KEY), "allowed"),
+        (
+            "two keys",
+            key(&format!("{KEY},{BACK_KEY}")),
+            "malformed_request",
+        ),
+        ("one token", shared("Bearer", SHARED), "allowed"),
+        (
+            "two tokens",
+            shared("Bearer", &format!("{SHARED},Bearer {SHARED}")),
+            "malformed_request",
+        ),
+    ] {
+        let mut check = ask.grpc();
+        let attributes = check.attributes.as_mut().expect("attributes");
+        let request = attributes.request.as_mut().expect("a request");
+        let http = request.http.as_mut().expect("of HTTP");
+        http.header_map = None;
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        let headers = ask.headers.iter();
+        http.headers = headers
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
+        let verdict = house.asker().check(check);
+        assert_eq!(verdict.reason, expected, "{what}: {verdict:?}");
+    }
+}

@@ -135,7 +135,7 @@ fn headers() -> Vec<Row> {
 
 fn encodings() -> Vec<Row> {
     rows! { h:
-        "one part", alone(&"eyJhbGciOiJFUzI1NiJ9".to_owned()) => refused(UNKNOWN);
+        "one part", alone("eyJhbGciOiJFUzI1NiJ9") => refused(UNKNOWN);
         "five parts, which its issuer is asked about", format!("{}.AAAA.AAAA", h.corp().text()) => refused("token not active");
         "two parts", alone(&parts(&h.corp(), |header, claims, _| format!("{header}.{claims}"))) => refused(UNKNOWN);
         "four parts", alone(&format!("{}.AAAA", h.corp().text())) => refused(UNKNOWN);

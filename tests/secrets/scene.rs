@@ -30,19 +30,19 @@ fn random() -> String {
 }
 
 /// The secrets of one configuration.
-struct Secrets {
-    hmac: String,
-    client: String,
-    key: String,
-    hashed_key: String,
-    token: String,
-    shared: String,
-    admin: String,
+pub(crate) struct Secrets {
+    pub(crate) hmac: String,
+    pub(crate) client: String,
+    pub(crate) key: String,
+    pub(crate) hashed_key: String,
+    pub(crate) token: String,
+    pub(crate) shared: String,
+    pub(crate) admin: String,
 }
 
 /// The sidecar and what it has answered.
 pub(crate) struct Scene {
-    secrets: Secrets,
+    pub(crate) secrets: Secrets,
     corp: Signer,
     legacy: Signer,
     introspector: Introspector,
@@ -270,104 +270,6 @@ impl Scene {
         ));
         asks.extend(bound(&corp));
         asks
-    }
-
-    /// The texts that an HMAC secret may hold, and no other secret.
-    pub(crate) const SOUND: [&str; 2] = [
-        "secret: \"...\" with a control character",
-        "secret: \"...\" with a letter that no header carries",
-    ];
-
-    /// The configuration with one thing broken beside each secret.
-    pub(crate) fn breaks(&self, whole: &str) -> Vec<(String, String)> {
-        let secrets = &self.secrets;
-        let mut broken = Vec::new();
-        for (key, secret) in [
-            ("secret", &secrets.hmac),
-            ("client_secret", &secrets.client),
-            ("secret", &secrets.key),
-            ("token", &secrets.token),
-            ("shared_secret", &secrets.shared),
-            ("token", &secrets.admin),
-        ] {
-            let right = format!("{key}: \"{secret}\"");
-            for (what, wrong) in [
-                ("another key", format!("{key}x: \"{secret}\"")),
-                ("a list", format!("{key}: [\"{secret}\"]")),
-                ("a mapping", format!("{key}: {{\"{secret}\": 1}}")),
-                ("not closed", format!("{key}: \"{secret}")),
-                ("twice", format!("{key}: \"{secret}\", {key}: \"{secret}\"")),
-                (
-                    "with a control character",
-                    format!("{key}: \"{secret}\\u0001\""),
-                ),
-                (
-                    "with a letter that no header carries",
-                    format!("{key}: \"{secret}\u{e9}\""),
-                ),
-                ("a secret for a key", format!("\"{secret}\": \"{secret}\"")),
-                ("an escape that is none", format!("{key}: \"{secret}\\q\"")),
-                (
-                    "a variable that is not set",
-                    format!("{key}: \"{secret}${{NOT_SET_ANYWHERE}}\""),
-                ),
-                (
-                    "an expansion that is not closed",
-                    format!("{key}: \"{secret}${{\""),
-                ),
-                (
-                    "a file that is not there",
-                    format!("{key}: \"${{file:/{secret}}}\""),
-                ),
-                ("an alias", format!("{key}: *{secret}")),
-                ("a tag", format!("{key}: !{secret} x")),
-                ("and more", format!("{key}: \"{secret}\" {secret}")),
-            ] {
-                let text = whole.replacen(&right, &wrong, 1);
-                broken.push((
-                    format!("{right} {what}").replace(secret.as_str(), "..."),
-                    text,
-                ));
-            }
-        }
-        let swap = |from: &str, to: &str| whole.replacen(from, to, 1);
-        broken.extend(
-            [
-                (
-                    "a secret for an algorithm",
-                    swap("algorithm: HS256", &format!("algorithm: {}", secrets.hmac)),
-                ),
-                (
-                    "a secret for another algorithm",
-                    swap("algorithm: HS256", "algorithm: RS256"),
-                ),
-                (
-                    "a secret that is too short for it",
-                    swap("algorithm: HS256", "algorithm: HS512"),
-                ),
-                (
-                    "a secret for a hash",
-                    swap(
-                        "hash: \"sha256:",
-                        &format!("hash: \"{}", secrets.hashed_key),
-                    ),
-                ),
-                (
-                    "a secret for an id",
-                    swap("id: back", &format!("id: {}", secrets.hashed_key)),
-                ),
-                (
-                    "a secret for the type",
-                    swap("type: static_token", &format!("type: {}", secrets.token)),
-                ),
-                (
-                    "a key under the id of another",
-                    swap("id: front", "id: side"),
-                ),
-            ]
-            .map(|(what, text)| (what.to_owned(), text)),
-        );
-        broken
     }
 }
 

@@ -105,10 +105,9 @@ fn asked_about(stream: &mut TcpStream) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(&wire);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let lines = head.lines().map(str::to_ascii_lowercase);
-            let length = lines
-                .filter_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
-                .next();
+            let mut lines = head.lines().map(str::to_ascii_lowercase);
+            let length =
+                lines.find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 let mut form = url::form_urlencoded::parse(body.as_bytes());
                 return form

@@ -127,7 +127,7 @@ impl Signer {
         let members = jwk.as_object_mut().expect("an object");
         members.insert("alg".to_owned(), self.algorithm.into());
         members.insert("kid".to_owned(), kid.into());
-        merge(members, more);
+        merge(members, more.clone());
         jwk
     }
 
@@ -217,13 +217,13 @@ impl<'a> Token<'a> {
 
     /// Sets members of the header; `null` takes one away.
     pub(crate) fn header(mut self, members: Value) -> Self {
-        merge(&mut self.header, &members);
+        merge(&mut self.header, members);
         self
     }
 
     /// Sets claims; `null` takes one away.
     pub(crate) fn claims(mut self, members: Value) -> Self {
-        merge(&mut self.claims, &members);
+        merge(&mut self.claims, members);
         self
     }
 
@@ -277,12 +277,15 @@ impl<'a> Token<'a> {
     }
 }
 
-fn merge(into: &mut Map<String, Value>, members: &Value) {
-    for (name, value) in members.as_object().expect("an object") {
+fn merge(into: &mut Map<String, Value>, members: Value) {
+    let Value::Object(members) = members else {
+        panic!("members are an object");
+    };
+    for (name, value) in members {
         if value.is_null() {
-            into.remove(name);
+            into.remove(&name);
         } else {
-            into.insert(name.clone(), value.clone());
+            into.insert(name, value);
         }
     }
 }
