@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::house::RESOURCE;
 use crate::support::ask::Ask;
 use crate::support::ask::Asker;
+use crate::support::ask::Verdict;
 use crate::support::envoy::poll;
 use crate::support::introspector::Introspector;
 use crate::support::introspector::Reply;
@@ -122,18 +123,22 @@ impl Changing {
         fs::write(self.sidecar.folder().join("revoked.yaml"), list).expect("a file");
     }
 
-    /// What each of them gets, over gRPC and over HTTP, which agree.
+    /// What each of them gets, over gRPC and over HTTP. A file may come into force between the two.
     pub(crate) fn verdicts(&self, asks: &[(&'static str, Ask)]) -> Vec<(&'static str, String)> {
-        let verdict = |ask: &Ask| {
-            let verdict = self.asker.both(ask);
-            match verdict.reason.as_str() {
-                "allowed" => "allowed".to_owned(),
-                _ => format!("{} {}", verdict.reason, message(&verdict.body)),
+        let text = |verdict: &Verdict| match verdict.reason.as_str() {
+            "allowed" => "allowed".to_owned(),
+            _ => format!("{} {}", verdict.reason, message(&verdict.body)),
+        };
+        let both = |ask: &Ask| {
+            let grpc = text(&self.asker.grpc(ask));
+            let http = text(&self.asker.http(ask));
+            if grpc == http {
+                grpc
+            } else {
+                format!("{grpc}, but over HTTP {http}")
             }
         };
-        asks.iter()
-            .map(|(name, ask)| (*name, verdict(ask)))
-            .collect()
+        asks.iter().map(|(name, ask)| (*name, both(ask))).collect()
     }
 
     /// Fails with all who do not get what they should.

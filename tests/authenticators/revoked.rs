@@ -19,7 +19,8 @@ use crate::table::forecast;
 const REVOKED: &str = "
 jti: [stolen-1, stolen-2]
 subjects: [mallory, 'https://issuer.example#trent', front, 'keys#back', operator,
-  'spiffe://example.org#spiffe://example.org/gone', 'https://issuer.example#robot']
+  'spiffe://example.org#spiffe://example.org/gone', 'https://issuer.example#robot',
+  'https://issuer.example#job']
 client_ids: [rogue, 'https://issuer.example#broken']
 ";
 
@@ -59,6 +60,10 @@ fn whoever_is_revoked_is_refused_and_nobody_else() {
             "a client that is its own subject",
             house.corp(json!({"sub": "robot", "client_id": "robot"})),
         ),
+        (
+            "a client by the id that records give it",
+            house.corp(json!({"sub": "f00", "client_id": "job", "gty": "client-credentials"})),
+        ),
         ("a key by its id", forecast().header("x-api-key", KEY)),
         (
             "a key by authenticator and id",
@@ -85,6 +90,10 @@ fn whoever_is_revoked_is_refused_and_nobody_else() {
         (
             "a client named as a subject",
             house.corp(json!({"client_id": "mallory"})),
+        ),
+        (
+            "a user of a client whose own id is revoked",
+            house.corp(json!({"sub": "f00", "client_id": "job"})),
         ),
         (
             "a subject named as a client",
