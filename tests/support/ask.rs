@@ -9,6 +9,7 @@ use cedargate::proto::envoy::service::auth::v3::CheckRequest;
 use cedargate::proto::envoy::service::auth::v3::CheckResponse;
 use cedargate::proto::envoy::service::auth::v3::OkHttpResponse;
 use cedargate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
+use cedargate::proto::envoy::service::auth::v3::attribute_context::Peer;
 use cedargate::proto::envoy::service::auth::v3::attribute_context::Request as Asked;
 use cedargate::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use cedargate::proto::envoy::service::auth::v3::check_response::HttpResponse;
@@ -36,6 +37,19 @@ pub(crate) struct Ask {
     pub(crate) size: Option<i64>,
     /// The context extension `resource`.
     pub(crate) resource: Option<String>,
+    /// The client's certificate, as the proxy tells of it.
+    pub(crate) certificate: Option<Shown>,
+}
+
+/// A client certificate in the words of either dialect. An empty text is not sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// `source.principal`
+    pub(crate) principal: String,
+    /// `source.certificate`: PEM, percent-encoded.
+    pub(crate) pem: String,
+    /// `x-forwarded-client-cert`
+    pub(crate) xfcc: String,
 }
 
 impl Ask {
@@ -50,6 +64,7 @@ impl Ask {
             body: body.as_ref().to_vec(),
             size: None,
             resource: None,
+            certificate: None,
         }
     }
 
@@ -91,6 +106,12 @@ impl Ask {
         self
     }
 
+    /// Shows a certificate.
+    pub(crate) fn certificate(mut self, shown: Shown) -> Self {
+        self.certificate = Some(shown);
+        self
+    }
+
     /// As Envoy asks with `encode_raw_headers` and `pack_as_bytes`.
     pub(crate) fn grpc(&self) -> CheckRequest {
         let header = |(key, value): &(String, Vec<u8>)| HeaderValue {
@@ -111,10 +132,16 @@ impl Ask {
             }),
             ..HttpRequest::default()
         };
+        let source = |shown: &Shown| Peer {
+            principal: shown.principal.clone(),
+            certificate: shown.pem.clone(),
+            ..Peer::default()
+        };
         let extension = |name: &String| ("resource".to_owned(), name.clone());
         CheckRequest {
             attributes: Some(AttributeContext {
                 request: Some(Asked { http: Some(http) }),
+                source: self.certificate.as_ref().map(source),
                 context_extensions: self.resource.iter().map(extension).collect(),
                 ..AttributeContext::default()
             }),
@@ -132,7 +159,12 @@ impl Ask {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        request
+        match &self.certificate {
+            Some(shown) if !shown.xfcc.is_empty() => {
+                request.header("x-forwarded-client-cert", &shown.xfcc)
+            }
+            _ => request,
+        }
     }
 }
 

@@ -80,6 +80,15 @@ impl Sidecar {
         Self::run(config, prepare, |program| program)
     }
 
+    /// The same with more keys of `listen`, each on a line that begins with two blanks.
+    pub(crate) fn launch_listening(
+        config: &str,
+        listen: &str,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
+        Self::run_listening(config, listen, prepare, |program| program)
+    }
+
     /// Starts it with both of its outputs in a file, and does not wait.
     pub(crate) fn launch_redirected(config: &str, to: &str) -> Self {
         Self::run(
@@ -100,11 +109,21 @@ impl Sidecar {
         prepare: impl FnOnce(&Path),
         wrap: impl FnOnce(Command) -> Command,
     ) -> Self {
+        Self::run_listening(config, "", prepare, wrap)
+    }
+
+    fn run_listening(
+        config: &str,
+        listen: &str,
+        prepare: impl FnOnce(&Path),
+        wrap: impl FnOnce(Command) -> Command,
+    ) -> Self {
+        let more = listen;
         let folder = tempfile::tempdir().expect("cannot create a temporary folder");
         let (grpc, http, public, admin) = (port::free(), port::free(), port::free(), port::free());
         let listen = format!(
             "listen:\n  grpc: 127.0.0.1:{grpc}\n  http: 127.0.0.1:{http}\n  \
-             public: 127.0.0.1:{public}\n  admin: 127.0.0.1:{admin}\n  drain: 1s\n"
+             public: 127.0.0.1:{public}\n  admin: 127.0.0.1:{admin}\n  drain: 1s\n{more}"
         );
         let file = folder.path().join("cedargate.yaml");
         fs::write(&file, listen + config).expect("cannot write the configuration");
@@ -121,6 +140,11 @@ impl Sidecar {
             admin,
             folder,
         }
+    }
+
+    /// The folder of the configuration, `cedargate.yaml`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The policy folder.
