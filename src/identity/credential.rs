@@ -78,20 +78,20 @@ pub enum Credential<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct BearerToken(String);
 
-/// Why an `Authorization` header cannot be read.
+/// Why an `Authorization` header, or a key in a header of its own, cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialFault {
     /// A well-formed header of a scheme that is not spoken here.
     #[error("the authorization scheme is not supported")]
     UnsupportedScheme,
     /// No scheme, no token, more than one token, or characters that no token has.
-    #[error("the authorization header is malformed")]
+    #[error("the credential is malformed")]
     Malformed,
     /// Two headers that a proxy has joined into one line.
     #[error("more than one credential was sent")]
     Several,
     /// Longer than [`MAX_CREDENTIAL_BYTES`].
-    #[error("the authorization header is too long")]
+    #[error("the credential is too long")]
     TooLong,
 }
 

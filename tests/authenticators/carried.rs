@@ -24,7 +24,7 @@ use crate::table::rows;
 use crate::table::several;
 
 const UNKNOWN: &str = "unknown key";
-const HEADER: &str = "the authorization header is malformed";
+const HEADER: &str = "the credential is malformed";
 const NOBODY: &str = "the certificate is not one that is accepted here";
 
 /// A call with a key in the usual header.

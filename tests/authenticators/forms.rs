@@ -141,7 +141,7 @@ fn encodings() -> Vec<Row> {
         "four parts", alone(&format!("{}.AAAA", h.corp().text())) => refused(UNKNOWN);
         "five parts, as of a JWE", alone(&format!("{}.AAAA.AAAA", h.corp().text())) => refused(UNKNOWN);
         "a thousand dots", alone(&".".repeat(1000)) => refused(UNKNOWN);
-        "padding", padded(&h.corp()) => refused("the authorization header is malformed");
+        "padding", padded(&h.corp()) => refused("the credential is malformed");
         "the alphabet with plus and slash", alone(&parts(&h.corp().claims(json!({"x": "~~~???"})), |header, claims, signature| format!("{header}.{claims}+.{signature}"))) => refused(UNKNOWN);
         "claims not base64url of whole bytes", parts(&h.corp(), |header, claims, signature| format!("{header}.{claims}AAAAA.{signature}")) => refused(FORM);
         "signature empty", alone(&signed_with(&h.corp(), |_| String::new())) => refused(UNKNOWN);
