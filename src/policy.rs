@@ -37,7 +37,7 @@ mod index;
 mod load;
 mod message;
 mod plain_yaml;
-mod principals;
+pub mod principals;
 #[cfg(test)]
 mod properties;
 mod reach;

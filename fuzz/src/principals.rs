@@ -6,55 +6,46 @@ use cedargate::fault::Source;
 use cedargate::fault::render;
 use cedargate::identity::Principal;
 use cedargate::identity::PrincipalKind;
-use cedargate::policy::PolicyFiles;
-use cedargate::policy::PolicySnapshot;
 use cedargate::policy::files::PRINCIPALS_FILE;
+use cedargate::policy::principals::Principals;
 
 use crate::rules::ISSUER;
-
-/// There must be a policy.
-const POLICY: &str = r#"@id("p") permit(principal in Mcp::Role::"admin", action, resource);"#;
 
 /// The text is the file.
 pub fn run(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
         return false;
     };
-    let files = [(PRINCIPALS_FILE, text), ("p.cedar", POLICY)];
-    let files = files.map(|(name, text)| Source {
-        name: name.into(),
+    let source = Source {
+        name: PRINCIPALS_FILE.into(),
         text: text.into(),
-    });
-    let files = PolicyFiles::new(files.into());
-    match PolicySnapshot::compile(&files, &[], 1) {
-        Ok(snapshot) => {
-            for kind in [
-                PrincipalKind::User,
-                PrincipalKind::Client,
-                PrincipalKind::ApiKey,
-            ] {
-                enriched(&snapshot, kind);
-            }
-            true
-        }
-        Err(faults) => {
-            assert!(!faults.is_empty(), "refused without a reason");
-            let shown = render::render(&faults, false);
-            assert!(
-                shown.contains(PRINCIPALS_FILE),
-                "a fault of no file: {shown}"
-            );
-            false
-        }
+    };
+    let mut faults = Vec::new();
+    let table = Principals::read(&source, &mut faults);
+    if !faults.is_empty() {
+        let shown = render::render(&faults, false);
+        assert!(
+            shown.contains(PRINCIPALS_FILE),
+            "a fault of no file: {shown}"
+        );
+        return false;
     }
+    for kind in [
+        PrincipalKind::User,
+        PrincipalKind::Client,
+        PrincipalKind::ApiKey,
+    ] {
+        enriched(&table, kind);
+    }
+    true
 }
 
 /// Nothing is taken away, nobody becomes somebody else, and what is added is fit for a log.
-fn enriched(snapshot: &PolicySnapshot, kind: PrincipalKind) {
+fn enriched(table: &Principals, kind: PrincipalKind) {
     for tenant in ["", "acme"] {
         let said = Arc::new(principal(kind, tenant));
-        let more = snapshot.enrich(&said);
-        assert_eq!(snapshot.enrich(&more), more, "twice is more than once");
+        let more = table.enrich(&said);
+        assert_eq!(table.enrich(&more), more, "twice is more than once");
         assert!(said.roles.is_subset(&more.roles), "a role was taken away");
         assert!(
             said.groups.is_subset(&more.groups),

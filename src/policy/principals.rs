@@ -18,7 +18,7 @@ use crate::identity::PrincipalKind;
 
 /// What is added to whom.
 #[derive(Debug, Default)]
-pub(super) struct Principals {
+pub struct Principals {
     /// By the id of the Cedar entity, `<issuer>#<subject>`.
     users: HashMap<String, Given>,
     /// By issuer and client id, so that neither has to be joined to look one up.
@@ -37,12 +37,12 @@ struct Given {
 
 impl Principals {
     /// Reads the file; faults are collected, and the result then counts for nothing.
-    pub(super) fn read(source: &Source, faults: &mut Vec<Fault>) -> Self {
+    pub fn read(source: &Source, faults: &mut Vec<Fault>) -> Self {
         reader::read(source, faults)
     }
 
     /// The principal with everything that is added to it: the same one where that is nothing.
-    pub(super) fn enrich(&self, principal: &Arc<Principal>) -> Arc<Principal> {
+    pub fn enrich(&self, principal: &Arc<Principal>) -> Arc<Principal> {
         let mut found = self.given(principal).peekable();
         if found.peek().is_none() {
             return Arc::clone(principal);
