@@ -1,246 +1,270 @@
-//! Issuers that are down or lie.
+//! Issuers that lie about their keys: none is believed, none costs the keys that are known, and every
+//! lie is counted for what it is.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    clippy::similar_names,
+    clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "tables of attacks, in which a wrong assumption fails the test"
 )]
 
 mod support;
-use serde_json::json;
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
+use serde_json::json;
 use support::ask::Ask;
-use support::ask::Asker;
 use support::envoy::poll;
 use support::fake_issuer;
 use support::fake_issuer::FakeIssuer;
-use support::port;
+use support::fake_issuer::jwk;
+use support::liars::GOOD;
+use support::liars::LYING;
+use support::liars::Liars;
+use support::liars::RESOURCE;
+use support::liars::SOON;
+use support::liars::authenticator;
+use support::liars::config;
+use support::lies;
+use support::lies::Lie;
 use support::sidecar::Sidecar;
 use support::tokens::Key;
-use support::tokens::now;
 
-const SOON: Duration = Duration::from_secs(8);
+/// In KiB.
+const MIB: u64 = 1024;
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-fn config(authenticators: &str, rest: &str) -> String {
-    format!(
-        "authenticators:\n{authenticators}resources:\n\
-         - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-         policies: {{dir: policies, reload_interval: 100ms}}\n{rest}"
-    )
+/// An RSA key of so many bits, which nobody has the other half of.
+fn rsa(bits: usize, exponent: &str) -> Value {
+    let modulus = BASE64_URL_SAFE_NO_PAD.encode(vec![0xc5; bits / 8]);
+    json!({"kty": "RSA", "alg": "RS256", "kid": "new", "n": modulus, "e": exponent})
 }
 
-fn remote(port: u16, kind: &str) -> String {
-    let issuer = format!("http://127.0.0.1:{port}");
-    let keys = match kind {
-        "oidc" => String::new(),
-        _ => format!(", jwks_uri: \"{issuer}/keys\""),
+/// Keys that cannot be used, whoever has the other half.
+fn unusable(new: &Key) -> Vec<(&'static str, Value)> {
+    let with = |name: &str, value: Value| {
+        let mut key = jwk(new, "new");
+        key[name] = value;
+        key
     };
-    format!(
-        "- {{name: far, type: {kind}, issuer: \"{issuer}\"{keys}, insecure_allow_http: true, \
-         roles: {{prefix: \"p{port}:\"}}, groups: {{prefix: \"p{port}:\"}}}}\n"
-    )
+    let secret = BASE64_URL_SAFE_NO_PAD.encode([7; 32]);
+    let mut moved = jwk(new, "new");
+    moved["y"] = moved["x"].clone();
+    vec![
+        ("a key that is null", Value::Null),
+        ("a key that is a text", json!("x")),
+        ("a secret", json!({"kty": "oct", "kid": "new", "k": secret})),
+        ("a private half", with("d", json!(secret))),
+        ("RSA of 1024 bits", rsa(1_024, "AQAB")),
+        ("RSA of 16,384 bits", rsa(16_384, "AQAB")),
+        ("RSA with 3", rsa(2_048, "Aw")),
+        (
+            "RSA with nothing in it",
+            json!({"kty": "RSA", "kid": "new"}),
+        ),
+        ("a number for a kid", with("kid", json!(1))),
+        ("a long kid", with("kid", json!("k".repeat(257)))),
+        ("NUL in a kid", with("kid", json!("new\0"))),
+        ("for encryption", with("use", json!("enc"))),
+        ("to encrypt", with("key_ops", json!(["encrypt"]))),
+        ("of another algorithm", with("alg", json!("ES384"))),
+        ("of a symmetric algorithm", with("alg", json!("HS256"))),
+        ("of an unknown algorithm", with("alg", json!("none"))),
+        ("of another curve", with("crv", json!("P-384"))),
+        ("of another kind", with("kty", json!("OKP"))),
+        ("not on the curve", moved),
+        ("a short coordinate", with("x", json!("AQAB"))),
+    ]
 }
 
-fn far_token(key: &Key, port: u16, kid: &str) -> String {
-    let claims = json!({"iss": format!("http://127.0.0.1:{port}"), "sub": "alice", "aud": RESOURCE,
-        "exp": now() + 300, "scope": "weather:read"});
-    key.sign(
-        &json!({"typ": "at+jwt", "alg": "ES256", "kid": kid}),
-        &claims,
-    )
-}
-
-fn forecast(asker: &Asker, token: &str) -> (String, i32, String) {
-    let verdict = asker.both(&Ask::call("get_forecast").bearer(token));
-    let retry = verdict.header("retry-after").to_owned();
-    (verdict.reason, verdict.status, retry)
-}
-
-fn verdict(reason: &str, status: i32, retry: &str) -> (String, i32, String) {
-    (reason.to_owned(), status, retry.to_owned())
-}
-
-#[test]
-fn an_issuer_that_is_down_at_the_start_costs_its_own_tokens_a_503() {
-    let (near, far) = (Key::new(), Key::new());
-    let port = port::free();
-    let both = near.authenticator() + &remote(port, "jwt");
-    let sidecar = Sidecar::launch(&config(&both, ""));
-    assert!(
-        poll(SOON, || sidecar.is_live()),
-        "the port opens at once: {}",
-        sidecar.printed()
-    );
-    let asker = sidecar.asker();
-    let near_token = near.token(RESOURCE, &json!({"roles": ["viewer"]}));
-    let far_one = far_token(&far, port, "k1");
-    let stranger = near.token(RESOURCE, &json!({"iss": "https://nobody.example"}));
-    for _ in 0..3 {
-        let asked = Instant::now();
-        assert_eq!(forecast(&asker, &near_token).0, "allowed");
-        assert_eq!(
-            forecast(&asker, &far_one),
-            verdict("issuer_unavailable", 503, "1")
-        );
-        assert_eq!(
-            forecast(&asker, &stranger),
-            verdict("invalid_credential", 401, "")
-        );
-        assert!(
-            asked.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            asked.elapsed()
-        );
+/// What is wrong about a key set, or with all of its keys.
+fn of_key_sets(known: &Key, new: &Key) -> Vec<Lie> {
+    let set = |keys: Vec<Value>| json!({"keys": keys}).to_string();
+    let unread = |what: &str, body: &str| Lie::body(what, "key_set", body);
+    let many = |count| (0..count).map(|n| jwk(new, &format!("n{n}"))).collect();
+    let twice = vec![jwk(new, "new"), jwk(known, "new")];
+    let mut lies = vec![
+        unread("no keys member", "{}"),
+        unread(
+            "keys in capitals",
+            &set(vec![jwk(new, "new")]).replace("keys", "KEYS"),
+        ),
+        unread("keys: null", r#"{"keys":null}"#),
+        unread(
+            "keys: an object",
+            &format!(r#"{{"keys":{}}}"#, jwk(new, "new")),
+        ),
+        unread("keys: a text", r#"{"keys":"x"}"#),
+        unread("101 keys", &set(many(101))),
+        Lie::body("10,000 keys", "too_large", set(many(10_000))),
+        Lie::body("no keys", "no_usable_key", r#"{"keys":[]}"#),
+        Lie::body("two keys with one kid", "no_usable_key", set(twice)),
+    ];
+    for (what, key) in unusable(new) {
+        lies.push(Lie::body(what, "no_usable_key", set(vec![key])));
     }
-    let set = fake_issuer::key_set(&far, "k1");
-    let _issuer = FakeIssuer::start_at(port, move |_, stream| {
-        fake_issuer::json_document(stream, &set);
-    });
-    let back = poll(Duration::from_secs(12), || {
-        forecast(&asker, &far_one).0 == "allowed"
-    });
-    assert!(back, "the issuer came back");
+    lies
 }
 
-/// How an issuer answers: its port and the path that was asked for.
-type Lie = Box<dyn Fn(u16, &str, &mut TcpStream) + Send + Sync>;
+#[test]
+fn no_lie_about_keys_costs_a_key() {
+    let trap = FakeIssuer::start(|_, stream| fake_issuer::json_document(stream, "{}"));
+    let elsewhere = format!("http://127.0.0.1:{}/", trap.port());
+    let liars = Liars::start("jwt", |_, known, new| {
+        let good = json!({"keys": [jwk(known, "known"), jwk(new, "new")]}).to_string();
+        let mut all = lies::of_transport(&good, &elsewhere);
+        all.extend(lies::of_bodies(&good, "key_set"));
+        all.extend(of_key_sets(known, new));
+        all
+    });
+    assert!(liars.lies.len() >= 40);
+    liars.come_to_nothing();
+    assert_eq!(trap.asked(), 0, "somebody was sent elsewhere");
+}
 
 #[test]
-fn an_issuer_that_lies_is_not_believed() {
+fn a_bad_key_costs_no_other() {
+    let (known, new) = (Key::new(), Key::new());
+    let mut keys = vec![jwk(&known, "known")];
+    keys.extend(unusable(&new).into_iter().map(|(_, key)| key));
+    let set = json!({"keys": keys}).to_string();
+    let issuer = FakeIssuer::start(move |_, stream| fake_issuer::json_document(stream, &set));
+    let base = format!("http://127.0.0.1:{}", issuer.port());
+    let sidecar = Sidecar::start(&config(&authenticator("jwt", &base, 0)));
+    let asker = sidecar.asker();
+    for (key, kid, reason) in [
+        (&known, "known", "allowed"),
+        (&new, "new", "invalid_credential"),
+        (&new, "known", "invalid_credential"),
+        (&known, "new", "invalid_credential"),
+    ] {
+        let token = key.token_of(&format!("{base}/000"), kid, RESOURCE);
+        let verdict = asker.both(&Ask::call("get_forecast").bearer(&token));
+        assert_eq!(verdict.reason, reason, "{kid}");
+    }
+    let told = sidecar.printed();
+    let secrets = told.matches("the issuer publishes a secret").count();
+    assert_eq!(secrets, 2, "{told}");
+    assert!(!told.contains("BwcHBwcHBwcH"), "a secret is in the log");
+}
+
+/// What is offered beyond all bounds is let go of at once.
+#[test]
+fn however_much_an_issuer_sends_little_is_kept() {
     let key = Key::new();
-    let set = fake_issuer::key_set(&key, "k1");
-    let trap = FakeIssuer::start({
-        let set = set.clone();
-        move |_, stream| fake_issuer::json_document(stream, &set)
-    });
-    let elsewhere = trap.port();
-    let document = |make: fn(u16, u16) -> String| -> Lie {
-        Box::new(move |port, _, stream| fake_issuer::json_document(stream, &make(port, elsewhere)))
-    };
-    let lies: Vec<(&str, Lie)> = vec![
-        (
-            "another issuer",
-            document(|_, to| {
-                format!(
-                    r#"{{"issuer":"http://127.0.0.1:{to}","jwks_uri":"http://127.0.0.1:{to}/"}}"#
-                )
-            }),
+    // As large as a set may be, so that what it takes to read one is there already.
+    let padding = "x".repeat(250_000);
+    let good = json!({"keys": [jwk(&key, "known")], "padding": padding}).to_string();
+    let json = lies::JSON;
+    let chunked = "transfer-encoding: chunked";
+    let spaces = " ".repeat(200_000);
+    let wide = format!("{{\"keys\":[\"{}\"]}}", "k".repeat(250_000));
+    let offers = [
+        Lie::endless(
+            "announced",
+            "too_large",
+            lies::head("200 OK", &[json, "content-length: 104857600"]),
+            " ",
         ),
-        (
-            "a trailing slash",
-            document(|port, to| {
-                format!(
-                    r#"{{"issuer":"http://127.0.0.1:{port}/","jwks_uri":"http://127.0.0.1:{to}/"}}"#
-                )
-            }),
+        Lie::endless(
+            "not announced",
+            "too_large",
+            lies::head("200 OK", &[json]),
+            " ",
         ),
-        (
-            "two issuers",
-            document(|port, to| {
-                format!(
-                    r#"{{"issuer":"http://127.0.0.1:{port}","issuer":"x","jwks_uri":"http://127.0.0.1:{to}/"}}"#
-                )
-            }),
+        Lie::endless(
+            "in chunks",
+            "too_large",
+            lies::head("200 OK", &[json, chunked]),
+            "4\r\n    \r\n",
         ),
-        (
-            "a file",
-            document(|port, _| {
-                format!(r#"{{"issuer":"http://127.0.0.1:{port}","jwks_uri":"file:///etc/passwd"}}"#)
-            }),
+        Lie::endless(
+            "in one chunk",
+            "too_large",
+            [&lies::head("200 OK", &[json, chunked])[..], b"6400000\r\n"].concat(),
+            " ",
         ),
-        (
-            "cloud metadata",
-            document(|port, _| {
-                format!(
-                    r#"{{"issuer":"http://127.0.0.1:{port}","jwks_uri":"http://169.254.169.254/"}}"#
-                )
-            }),
+        Lie::endless(
+            "in headers",
+            "connect",
+            "HTTP/1.1 200 OK\r\n",
+            "x-a: aaaaaaaaaaaaaaaaaaaaaa\r\n",
         ),
-        (
-            "a redirect",
-            Box::new(move |_, _, stream| {
-                let head = format!(
-                    "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{elsewhere}/\r\n\
-                                content-length: 0\r\nconnection: close\r\n\r\n"
-                );
-                drop(stream.write_all(head.as_bytes()));
-            }),
+        Lie::endless(
+            "in one header",
+            "connect",
+            "HTTP/1.1 200 OK\r\nx: ",
+            "aaaaaaaaaaaaaaaa",
         ),
-        (
-            "100 MB, announced",
-            Box::new(|_, _, stream| endless(stream, "content-length: 104857600")),
+        Lie::endless(
+            "in the status",
+            "connect",
+            "HTTP/1.1 200 ",
+            "aaaaaaaaaaaaaaaa",
         ),
-        (
-            "100 MB, in chunks",
-            Box::new(|_, _, stream| endless(stream, "transfer-encoding: chunked")),
-        ),
-        (
-            "compressed",
-            Box::new(|_, _, stream| endless(stream, "content-encoding: gzip")),
-        ),
-        ("nothing", Box::new(|_, _, _| ())),
-        (
-            "no end of headers",
-            Box::new(|_, _, stream| {
-                drop(stream.write_all(b"HTTP/1.1 200 OK\r\n"));
-                while stream
-                    .write_all(b"x-a: aaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")
-                    .is_ok()
-                {}
-            }),
+        Lie::body("in brackets", "key_set", "[".repeat(250_000)),
+        Lie::body("in one text", "no_usable_key", wide),
+        Lie::body("in spaces", "key_set", spaces),
+        Lie::new(
+            "in a bomb",
+            "content_type",
+            lies::answer(
+                "200 OK",
+                &[json, "content-encoding: gzip"],
+                lies::bomb("{}"),
+            ),
         ),
     ];
-    let near = Key::new();
-    let ports: Vec<_> = lies.iter().map(|_| port::free()).collect();
-    let mut authenticators = near.authenticator();
-    let mut issuers = Vec::new();
-    let mut names = Vec::new();
-    for ((name, lie), port) in lies.into_iter().zip(&ports) {
-        let port = *port;
-        names.push(name);
-        let one = remote(port, "oidc").replace("name: far", &format!("name: far-{port}"));
-        authenticators += &one;
-        issuers.push(FakeIssuer::start_at(port, move |path, stream| {
-            lie(port, path, stream);
-        }));
-    }
-    let sidecar = Sidecar::launch(&config(&authenticators, ""));
-    assert!(poll(SOON, || sidecar.is_live()), "{}", sidecar.printed());
-    thread::sleep(Duration::from_millis(1_500));
-    let before = sidecar.resident_kib();
-    let asker = sidecar.asker();
-    for (name, port) in names.iter().zip(&ports) {
-        let said = forecast(&asker, &far_token(&key, *port, "k1"));
-        assert_eq!(said, verdict("issuer_unavailable", 503, "1"), "{name}");
-    }
-    for (name, issuer) in names.iter().zip(&issuers) {
-        assert!(issuer.asked() > 0, "{name} was never asked");
-    }
-    assert_eq!(trap.asked(), 0, "somebody was sent elsewhere");
-    let near = near.token(RESOURCE, &json!({"roles": ["viewer"]}));
-    assert_eq!(forecast(&asker, &near).0, "allowed");
-    let grown = sidecar.resident_kib().saturating_sub(before);
-    assert!(
-        grown < 24 * 1024,
-        "{grown} KiB of more than 200 MiB that were offered"
-    );
-}
-
-fn endless(stream: &mut TcpStream, header: &str) {
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{header}\r\n\r\n");
-    let mut chunk = b"4000\r\n".to_vec();
-    chunk.extend([b' '; 0x4000]);
-    chunk.extend(b"\r\n");
-    let mut open = stream.write_all(head.as_bytes()).is_ok();
-    for _ in 0..6_400 {
-        open = open && stream.write_all(&chunk).is_ok();
+    for offer in offers {
+        let what = offer.what.clone();
+        let outcome = offer.outcome;
+        let state = Arc::new((AtomicUsize::new(GOOD), AtomicUsize::new(0)));
+        let issuer = FakeIssuer::start({
+            let (state, good) = (Arc::clone(&state), good.clone());
+            move |_, stream| {
+                if state.0.load(Ordering::SeqCst) == GOOD {
+                    fake_issuer::json_document(stream, &good);
+                } else {
+                    state.1.fetch_max(offer.tell(stream), Ordering::SeqCst);
+                }
+            }
+        });
+        let base = format!("http://127.0.0.1:{}", issuer.port());
+        let sidecar = Sidecar::start_measured(&config(&authenticator("jwt", &base, 0)));
+        let asker = sidecar.asker();
+        let ask = |kid: &str| {
+            let token = key.token_of(&format!("{base}/000"), kid, RESOURCE);
+            asker.grpc(&Ask::call("get_forecast").bearer(&token)).reason
+        };
+        assert_eq!(ask("known"), "allowed", "{what}");
+        let before = sidecar.resident_kib();
+        state.0.store(LYING, Ordering::SeqCst);
+        let began = Instant::now();
+        let mut peak = before;
+        let refused = poll(SOON, || {
+            ask("new");
+            peak = peak.max(sidecar.resident_kib());
+            sidecar
+                .outcomes("jwks_refresh", "far-0")
+                .contains_key(outcome)
+        });
+        let lasted = began.elapsed();
+        thread::sleep(Duration::from_millis(300));
+        peak = peak.max(sidecar.resident_kib());
+        let found = sidecar.outcomes("jwks_refresh", "far-0");
+        assert!(refused, "{what}: {found:?}");
+        assert_eq!(ask("known"), "allowed", "{what}");
+        let (grown, sent) = (peak.saturating_sub(before), state.1.load(Ordering::SeqCst));
+        eprintln!(
+            "too much {what}: refused after {lasted:?} as {outcome}, {sent} bytes taken, grew {grown} KiB at most"
+        );
+        assert!(grown < 4 * MIB, "{what}: grew {grown} KiB");
+        assert!(lasted < Duration::from_secs(7), "{what}: {lasted:?}");
     }
 }

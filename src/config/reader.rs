@@ -10,6 +10,7 @@ use crate::config::yaml::Node;
 use crate::config::yaml::SECRET_KEYS;
 use crate::config::yaml::Value;
 use crate::fault::Fault;
+use crate::fault::Severity;
 use crate::fault::Source;
 
 /// More faults than this help nobody.
@@ -82,7 +83,7 @@ impl<'s> Faults<'s> {
     }
 
     pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
-        self.add(place, message.into(), |fault| fault);
+        self.add(place, message.into(), Severity::Error, |fault| fault);
     }
 
     pub(super) fn error_help(
@@ -91,7 +92,9 @@ impl<'s> Faults<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(place, message.into(), |fault| fault.help(help));
+        self.add(place, message.into(), Severity::Error, |fault| {
+            fault.help(help)
+        });
     }
 
     pub(super) fn warning(
@@ -100,7 +103,9 @@ impl<'s> Faults<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(place, message.into(), |fault| fault.help(help).warning());
+        self.add(place, message.into(), Severity::Warning, |fault| {
+            fault.help(help).warning()
+        });
     }
 
     pub(super) fn duplicate_key(&mut self, place: &Place, key: &str) {
@@ -156,16 +161,32 @@ impl<'s> Faults<'s> {
         found
     }
 
-    /// Nothing is looked up for a fault that would not be kept: there may be many.
-    fn add(&mut self, place: &Place, message: String, complete: impl FnOnce(Fault) -> Fault) {
-        if self.found.len() > MOST_FAULTS {
+    /// Nothing is looked up for a fault that would not be kept: there may be many. Warnings are counted
+    /// apart, so that they neither hide an error nor become one.
+    fn add(
+        &mut self,
+        place: &Place,
+        message: String,
+        severity: Severity,
+        complete: impl FnOnce(Fault) -> Fault,
+    ) {
+        let alike = self.found.iter().filter(|found| found.severity == severity);
+        let alike = alike.count();
+        if alike > MOST_FAULTS {
             return;
         }
         let source = place.flag.as_ref().unwrap_or(self.source);
         let fault = complete(Fault::error(source, Some(place.span()), message));
-        if self.found.len() == MOST_FAULTS {
-            let message = format!("more than {MOST_FAULTS} faults; the rest is not shown");
+        if alike == MOST_FAULTS {
+            let message = format!(
+                "more than {MOST_FAULTS} {}; the rest is not shown",
+                match severity {
+                    Severity::Error => "faults",
+                    Severity::Warning => "warnings",
+                }
+            );
             let mut last = Fault::error(self.source, None, message);
+            last.severity = severity;
             last.position = fault.position;
             self.found.push(last);
         } else if place.hidden {

@@ -61,7 +61,11 @@ pub fn read(body: &[u8], issuer: &str) -> Result<StrictValue, FetchFault> {
 pub fn jwks_uri(document: &StrictValue) -> Result<Url, FetchFault> {
     let uri = document.get("jwks_uri").and_then(StrictValue::as_text);
     let uri = uri.ok_or_else(|| refused("it has no `jwks_uri`"))?;
-    Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))
+    let uri = Url::parse(uri).map_err(|_| refused("`jwks_uri` is not a URL"))?;
+    if uri.fragment().is_some() {
+        return Err(refused("`jwks_uri` has a fragment, which is never sent"));
+    }
+    Ok(uri)
 }
 
 /// `<issuer>/.well-known/openid-configuration`; RFC 8414, section 3.1, which puts its segment between
@@ -160,6 +164,7 @@ mod tests {
             r#"{"issuer":"https://a"}"#,
             r#"{"issuer":"https://a","jwks_uri":1}"#,
             r#"{"issuer":"https://a","jwks_uri":"/k"}"#,
+            r#"{"issuer":"https://a","jwks_uri":"https://b/k#x"}"#,
             r#"{"issuer":"x","issuer":"https://a","jwks_uri":"https://b/k"}"#,
             "<html>",
             "[]",

@@ -186,7 +186,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    fn grpc(answer: CheckResponse) -> Self {
+    pub(crate) fn grpc(answer: CheckResponse) -> Self {
         let code = answer.status.expect("a status is always set").code;
         match answer.http_response.expect("an answer is always set") {
             HttpResponse::OkResponse(ok) => {

@@ -17,9 +17,11 @@
 )]
 
 pub(crate) mod ask;
+pub(crate) mod asking;
 pub(crate) mod authorization_server;
 pub(crate) mod authorizer;
 pub(crate) mod certificates;
+pub(crate) mod crowd;
 pub(crate) mod dpop;
 pub(crate) mod envoy;
 pub(crate) mod fake_issuer;
@@ -27,6 +29,8 @@ pub(crate) mod folder;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod introspector;
+pub(crate) mod liars;
+pub(crate) mod lies;
 pub(crate) mod mcp;
 pub(crate) mod nanoidp;
 pub(crate) mod port;

@@ -1,6 +1,7 @@
 //! The program under test: `cedargate serve` as a process, with the starter policies in a folder of
 //! its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -104,6 +105,21 @@ impl Sidecar {
         )
     }
 
+    /// Starts it, without its records, so that [`Sidecar::resident_kib`] can be believed: a page that is
+    /// touched counts for itself, and not for the 2 MiB that the kernel may give in its place.
+    pub(crate) fn start_measured(config: &str) -> Self {
+        let config = format!("{config}decision_log: {{to: none}}\n");
+        let measured = Self::run(
+            &config,
+            |_| (),
+            |mut program| {
+                program.env("MIMALLOC_ALLOW_THP", "0");
+                program
+            },
+        );
+        measured.until_ready()
+    }
+
     fn run(
         config: &str,
         prepare: impl FnOnce(&Path),
@@ -179,6 +195,18 @@ impl Sidecar {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.trim().split(' ').next());
         number.expect("a line `VmRSS`").parse().expect("a number")
+    }
+
+    /// What a counter of an authenticator says, by outcome: `jwks_refresh` or `introspection`.
+    pub(crate) fn outcomes(&self, counter: &str, authenticator: &str) -> BTreeMap<String, u64> {
+        let start =
+            format!("cedargate_{counter}_total{{authenticator=\"{authenticator}\",outcome=\"");
+        let text = self.ask_admin("/metrics").text();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&start));
+        let pairs = lines.filter_map(|rest| rest.split_once("\"} "));
+        pairs
+            .map(|(outcome, count)| (outcome.to_owned(), count.parse().expect("a number")))
+            .collect()
     }
 
     /// Asks the admin listener.

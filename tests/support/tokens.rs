@@ -50,6 +50,17 @@ impl Key {
         self.sign(&json!({"typ": "at+jwt", "alg": "ES256"}), &all)
     }
 
+    /// A good access token of another issuer, who publishes the key as `kid`. Signatures are random, so
+    /// that no two tokens are alike.
+    pub(crate) fn token_of(&self, issuer: &str, kid: &str, audience: &str) -> String {
+        let claims = json!({"iss": issuer, "sub": "alice", "client_id": "app", "aud": audience,
+            "exp": now().saturating_add(300), "scope": "weather:read"});
+        self.sign(
+            &json!({"typ": "at+jwt", "alg": "ES256", "kid": kid}),
+            &claims,
+        )
+    }
+
     /// Any header and claims, signed.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), claims.to_string())

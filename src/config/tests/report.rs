@@ -108,6 +108,33 @@ fn a_report_has_an_end() {
     assert_eq!(last.message, "more than 100 faults; the rest is not shown");
 }
 
+/// A file that is dangerous in many places is still one that can be used.
+#[test]
+fn many_warnings_are_no_error_and_hide_none() {
+    let issuers = (0..150).map(|n| {
+        format!(
+            "- {{name: a{n}, type: oidc, issuer: \"http://a{n}.example\", insecure_allow_http: true, \
+             roles: {{prefix: \"a{n}:\"}}, groups: {{prefix: \"a{n}:\"}}}}\n"
+        )
+    });
+    let text = format!(
+        "authenticators:\n{}resources:\n- {{name: a, url: \"https://a.example/mcp\", kind: mcp}}\n",
+        issuers.collect::<String>()
+    );
+    let warnings = parsed(&text).unwrap().warnings;
+    assert_eq!(warnings.len(), 101);
+    let last = &warnings[100];
+    assert_eq!(
+        last.message,
+        "more than 100 warnings; the rest is not shown"
+    );
+    let faults = parsed(&format!("{text}limits: {{body: x}}\n")).unwrap_err();
+    let errors = faults
+        .iter()
+        .filter(|fault| fault.severity == Severity::Error);
+    assert_eq!(errors.count(), 1);
+}
+
 #[test]
 fn text_that_is_no_plain_yaml_is_refused_at_its_place() {
     for (text, expected) in [
