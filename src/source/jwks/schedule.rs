@@ -44,7 +44,7 @@ impl Default for Timing {
             stale: Duration::from_secs(3_600),
             period: Duration::from_secs(30),
             burst: 2,
-            settled: Duration::from_secs(10),
+            settled: Duration::from_secs(5),
             attempt: Duration::from_secs(5),
             turn: Duration::from_secs(1),
         }
