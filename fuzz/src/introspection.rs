@@ -29,9 +29,13 @@ pub fn run(data: &[u8]) -> bool {
         sound::names_issuer(&stated, "iss");
     }
     sound::token(&token, &stated, issuer);
-    let Evidence::Introspection { until_s } = token.evidence else {
+    let Evidence::Introspection { from_s, until_s } = token.evidence else {
         panic!("evidence of another kind");
     };
+    assert!(
+        from_s <= NOW && from_s >= NOW - BELIEVED_S,
+        "believed before it was given"
+    );
     assert!(until_s <= NOW + BELIEVED_S, "believed for too long");
     let exp = stated.get("exp").and_then(Value::as_i64);
     assert!(
