@@ -1,7 +1,8 @@
 //! API keys: who holds one, found in a time that says nothing about the keys that exist.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConditionallySelectable;
 use subtle::ConstantTimeEq;
 
+use crate::config::ApiKey;
 use crate::config::ApiKeyRules;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -19,14 +21,30 @@ use crate::identity::static_token::granted;
 /// Length of the secret part of a key that is made here: 32 bytes, base64url.
 const SECRET_CHARS: usize = 43;
 
-/// What a key of an unknown id is compared with, so that an unknown id costs what a known one does.
-/// Nobody knows a key of this digest, and it would not be accepted.
-const DECOY: [u8; 32] = [0x5a; 32];
+/// What stands in a place that no key has. Nobody knows a key of this digest, and it would not be
+/// accepted.
+const NOBODY: Slot = Slot {
+    tag: 0,
+    digest: [0x5a; 32],
+    index: u64::MAX,
+};
 
 /// The keys of one authenticator, of which only the digests are kept.
 pub struct ApiKeys {
     entries: Vec<Entry>,
-    by_id: HashMap<String, usize>,
+    /// The same by id: rows of equal length, of which an id chooses one.
+    rows: Vec<Vec<Slot>>,
+    hasher: RandomState,
+}
+
+/// A place in a row.
+#[derive(Clone)]
+struct Slot {
+    /// A hash of the id under a random key.
+    tag: u64,
+    digest: [u8; 32],
+    /// The place of the key in the configuration.
+    index: u64,
 }
 
 struct Entry {
@@ -48,13 +66,11 @@ impl ApiKeys {
     /// its subject, and neither an issuer nor a client.
     pub fn new(rules: &ApiKeyRules, authenticator: &Arc<str>) -> Self {
         let mut entries = Vec::with_capacity(rules.keys.len());
-        let mut by_id = HashMap::with_capacity(rules.keys.len());
         for (index, key) in rules.keys.iter().enumerate() {
             let mut principal = granted(&key.grants, authenticator);
             principal.kind = PrincipalKind::ApiKey;
             principal.id.clone_from(&key.id);
             principal.subject.clone_from(&key.id);
-            by_id.insert(key.id.clone(), index);
             entries.push(Entry {
                 digest: key.digest,
                 holder: KeyHolder {
@@ -63,16 +79,22 @@ impl ApiKeys {
                 },
             });
         }
-        Self { entries, by_id }
+        let hasher = RandomState::new();
+        let rows = rows(&rules.keys, &hasher);
+        Self {
+            entries,
+            rows,
+            hasher,
+        }
     }
 
     /// The holder of `key`.
     ///
-    /// A key of the form that [`generate`] gives it is compared with the one entry of the id that it
-    /// names, and with that one only; with a decoy, if there is none. Any other text is compared
-    /// with every entry, and the search does not end at the right one. So the time that it takes
-    /// depends on the form and length of `key` and on how many entries there are, and neither on
-    /// the secrets nor on which ids exist.
+    /// A key of the form that [`generate`] gives it is looked up by the id that it names: compared with
+    /// every place of the one row that the id chooses, whether anything stands there or not. Any
+    /// other text is compared with every entry. Neither search ends at the right one. So the time that
+    /// it takes depends on the form and length of `key` and on how many entries there are, and neither
+    /// on the secrets nor on which ids exist.
     pub fn find(&self, key: &KeyText) -> Option<&KeyHolder> {
         let digest = sha256(&[key.as_str().as_bytes()]);
         match looks_like_own(key.as_str()) {
@@ -87,13 +109,14 @@ impl ApiKeys {
     }
 
     fn find_named(&self, id: &str, digest: &[u8; 32]) -> Option<&KeyHolder> {
-        let entry = self
-            .by_id
-            .get(id)
-            .and_then(|index| self.entries.get(*index));
-        let expected = entry.map_or(&DECOY, |entry| &entry.digest);
-        let equal: bool = digest.as_slice().ct_eq(expected.as_slice()).into();
-        entry.filter(|_| equal).map(|entry| &entry.holder)
+        let tag = self.hasher.hash_one(id);
+        let row = row_of(tag, self.rows.len());
+        let mut found = u64::MAX;
+        for slot in self.rows.get(row)? {
+            let equal = digest.as_slice().ct_eq(slot.digest.as_slice()) & tag.ct_eq(&slot.tag);
+            found.conditional_assign(&slot.index, equal);
+        }
+        self.holder(found)
     }
 
     fn find_any(&self, digest: &[u8; 32]) -> Option<&KeyHolder> {
@@ -102,9 +125,40 @@ impl ApiKeys {
             let equal = digest.as_slice().ct_eq(entry.digest.as_slice());
             found.conditional_assign(&index, equal);
         }
+        self.holder(found)
+    }
+
+    fn holder(&self, found: u64) -> Option<&KeyHolder> {
         let index = usize::try_from(found).ok()?;
         self.entries.get(index).map(|entry| &entry.holder)
     }
+}
+
+/// The keys by id, about two in a row; every row is as long as the longest.
+fn rows(keys: &[ApiKey], hasher: &RandomState) -> Vec<Vec<Slot>> {
+    let count = keys.len().div_ceil(2).max(1).next_power_of_two();
+    let mut rows = vec![Vec::new(); count];
+    for (index, key) in (0_u64..).zip(keys) {
+        let tag = hasher.hash_one(&key.id);
+        if let Some(row) = rows.get_mut(row_of(tag, count)) {
+            row.push(Slot {
+                tag,
+                digest: key.digest,
+                index,
+            });
+        }
+    }
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    for row in &mut rows {
+        row.resize(longest, NOBODY);
+    }
+    rows
+}
+
+fn row_of(tag: u64, count: usize) -> usize {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let row = tag.checked_rem(count).unwrap_or(0);
+    usize::try_from(row).unwrap_or(0)
 }
 
 impl fmt::Debug for ApiKeys {
@@ -151,7 +205,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::ApiKey;
     use crate::config::Grants;
 
     const LEGACY: &str = "legacy-key";
@@ -253,9 +306,9 @@ mod tests {
     #[test]
     fn the_decoy_admits_nobody() {
         let keys = keys();
-        assert_eq!(keys.find_named("nobody", &DECOY), None);
-        assert_eq!(keys.find_named("front", &DECOY), None);
-        assert_eq!(keys.find_any(&DECOY), None);
+        assert_eq!(keys.find_named("nobody", &NOBODY.digest), None);
+        assert_eq!(keys.find_named("front", &NOBODY.digest), None);
+        assert_eq!(keys.find_any(&NOBODY.digest), None);
     }
 
     #[test]
