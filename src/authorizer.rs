@@ -36,6 +36,7 @@ use crate::config::ResourceKind;
 use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
+use crate::decision::Telling;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
@@ -200,6 +201,7 @@ impl Authorizer {
             Located::Refused(denial) => Decision::Deny(*denial),
             Located::Resource(index, resource) => {
                 pending.located(index, resource);
+                pending.under(&self.load());
                 match origin::judge(&resource.kind, &incoming) {
                     origin::Verdict::Foreign => {
                         Decision::Deny(Denial::plain(Reason::OriginNotAllowed))
@@ -260,14 +262,18 @@ impl Authorizer {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
-        let tell = self.parts.config.explain_to_anonymous
+        let roles = self.parts.config.explain_to_anonymous
             || matches!(known.identity, Identity::Verified(_));
+        let telling = Telling {
+            roles,
+            has_issuer: caller.has_issuer(),
+        };
         let decision = decide(
             &request,
             &known.identity,
             &known.facts,
             &snapshot.policies,
-            tell,
+            telling,
         );
         pending.asked(request);
         decision

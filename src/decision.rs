@@ -122,6 +122,8 @@ pub struct Denial {
     reason: Reason,
     /// What would help, for the client; never more than the client may know.
     pub message: Cow<'static, str>,
+    /// What the operator is told beside that, in the record; never sent to the client.
+    pub detail: Option<String>,
     /// The scopes that the operation needs, all of them; empty when no scope would help.
     pub required_scopes: Vec<String>,
     /// Whether the fault lies in how the credential was presented (RFC 6750, section 3.1,
@@ -148,6 +150,7 @@ impl Denial {
         Self {
             reason,
             message: message.into(),
+            detail: None,
             required_scopes: Vec::new(),
             credential_fault: false,
             dpop: None,
@@ -162,21 +165,38 @@ impl Denial {
         Self::new(reason, status::row(reason).text)
     }
 
+    /// The same with what the operator is told beside the message.
+    #[must_use]
+    pub fn because(mut self, detail: &impl std::fmt::Display) -> Self {
+        self.detail = Some(detail.to_string());
+        self
+    }
+
     /// The reason; never [`Reason::Allowed`].
     pub fn reason(&self) -> Reason {
         self.reason
     }
 }
 
+/// What a caller who is refused may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// The names of roles.
+    pub roles: bool,
+    /// Whether there is an issuer who could give him more scopes: not to the holder of an API key, a
+    /// static token or a certificate.
+    pub has_issuer: bool,
+}
+
 /// Decides one request: every operation must be permitted, and none forbidden.
 ///
-/// `tell_roles` says whether the caller may learn the names of roles.
+/// `caller` says what the caller may be told.
 pub fn decide(
     request: &AccessRequest,
     identity: &Identity,
     facts: &PrincipalFacts,
     policies: &PolicySnapshot,
-    tell_roles: bool,
+    caller: Telling,
 ) -> Decision {
     let mut grant = Grant {
         policies: Vec::new(),
@@ -192,7 +212,7 @@ pub fn decide(
             }
             Verdict::ForbidFailed => return Decision::Deny(forbid_failed(evaluation)),
             Verdict::Forbidden | Verdict::NotPermitted => {
-                let denial = refused(request, operation, identity, policies, tell_roles);
+                let denial = refused(request, operation, identity, policies, caller);
                 return Decision::Deny(Denial {
                     forbidden_by: evaluation.determining,
                     failures: evaluation.errors,
@@ -226,17 +246,23 @@ fn refused(
     operation: &Operation,
     identity: &Identity,
     policies: &PolicySnapshot,
-    tell_roles: bool,
+    caller: Telling,
 ) -> Denial {
     let explanation = policies.explain(operation, &request.context, identity);
+    let more_scopes = caller.has_issuer && !explanation.required_scopes.is_empty();
     let reason = match identity {
         Identity::Anonymous => Reason::MissingCredential,
-        Identity::Verified(_) if explanation.required_scopes.is_empty() => Reason::NotPermitted,
-        Identity::Verified(_) => Reason::InsufficientScope,
+        Identity::Verified(_) if more_scopes => Reason::InsufficientScope,
+        Identity::Verified(_) => Reason::NotPermitted,
     };
-    let message = explanation.message(identity, tell_roles);
+    let message = explanation.message(identity, caller.roles);
+    let required_scopes = if reason == Reason::NotPermitted {
+        Vec::new()
+    } else {
+        explanation.required_scopes
+    };
     Denial {
-        required_scopes: explanation.required_scopes,
+        required_scopes,
         ..Denial::new(reason, message)
     }
 }

@@ -14,6 +14,7 @@ use cedargate::config;
 use cedargate::config::Config;
 use cedargate::decision::Decision;
 use cedargate::decision::Reason;
+use cedargate::decision::Telling;
 use cedargate::decision::decide;
 use cedargate::fault::Source;
 use cedargate::identity::Identity;
@@ -28,6 +29,12 @@ use cedargate::request::Operations;
 use cedargate::request::RequestContext;
 use cedargate::request::Target;
 use cedargate::request::Thing;
+
+/// Everything may be told.
+const TELLING: Telling = Telling {
+    roles: true,
+    has_issuer: true,
+};
 
 const ROLES: [&str; 4] = ["", "viewer", "editor", "admin"];
 const SCOPES: [&str; 3] = ["", "weather:read", "weather:write"];
@@ -110,7 +117,7 @@ fn cell(policies: &PolicySnapshot, identity: &Identity, operation: Operation) ->
         context: RequestContext::default(),
     };
     let facts = policies.facts(identity);
-    match decide(&request, identity, &facts, policies, true) {
+    match decide(&request, identity, &facts, policies, TELLING) {
         Decision::Allow(_) => "allow".to_owned(),
         Decision::Deny(denial) => {
             let scopes = denial.required_scopes.join(" ");

@@ -35,7 +35,7 @@ fn cases(key: &Key, other: &Key) -> Vec<(String, usize, &'static str)> {
     vec![
         (good(&json!({})), 12, ""),
         (good(&json!({"roles": ["viewer"]})), 12, ""),
-        ("a-static-token-of-32-bytes-00000".to_owned(), 0, ""),
+        ("a-static-token-of-32-bytes-00000".to_owned(), 1, ""),
         (
             "a-static-token-of-32-bytes-00001".to_owned(),
             0,
@@ -131,6 +131,14 @@ fn it_agrees_with_the_sidecar_and_names_the_first_rule_that_fails() {
         let refused = verdict.reason == "invalid_credential";
         assert_eq!(refused, !accepted, "{failed}: {verdict:?}");
         assert!(!ran.err.contains(token.as_str()), "{failed}");
+        if refused {
+            // The operator's record says more than the caller is told.
+            let id = verdict.header("x-cedargate-decision-id");
+            let record = sidecar.record(|record| record["decision_id"] == *id);
+            let message = record["message"].as_str().unwrap_or_default();
+            let says = message.contains(failed) || !(4..11).contains(passed);
+            assert!(says && !message.is_empty(), "{failed}: {record}");
+        }
     }
 }
 

@@ -31,6 +31,7 @@ use crate::identity::gate;
 use crate::identity::gate::UnverifiedToken;
 use crate::identity::spiffe::SpiffeId;
 use crate::identity::token_fault::TokenFault;
+use crate::identity::verifier::Evidence;
 use crate::policy::PolicySnapshot;
 use crate::request::incoming::Incoming;
 use crate::telemetry::metrics::CacheOutcome;
@@ -44,6 +45,13 @@ pub(super) struct Caller(Option<Entry>);
 type Entry = Arc<CachedToken<Known>>;
 
 impl Caller {
+    /// Whether an issuer gave the caller his token, and could give him another.
+    pub(super) fn has_issuer(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|entry| entry.token.evidence != Evidence::Configuration)
+    }
+
     /// The caller in the forms that a check needs.
     pub(super) fn known(&self, policies: &PolicySnapshot, sent: &IdentityHeaders) -> Arc<Known> {
         match &self.0 {
@@ -128,7 +136,7 @@ impl Authorizer {
             Some(entry) => entry,
             None if gate::looks_like_jws(token.as_str()) => {
                 let unverified = UnverifiedToken::parse(token.as_str(), longest)
-                    .map_err(|fault| refused(fault.public()))?;
+                    .map_err(|fault| refused(fault.public()).because(&fault))?;
                 let claim = Claim::Signed(&unverified, token);
                 self.fresh(check, claim, Some(key)).await?
             }
@@ -156,10 +164,7 @@ impl Authorizer {
     ) -> Result<Entry, Denial> {
         let unknown = || refused("the certificate is not one that is accepted here");
         let principal = certificate.principal.as_deref().ok_or_else(unknown)?;
-        let id = SpiffeId::parse(principal).map_err(|fault| {
-            tracing::debug!(%fault, "a certificate names no workload");
-            unknown()
-        })?;
+        let id = SpiffeId::parse(principal).map_err(|fault| unknown().because(&fault))?;
         let claim = Claim::Workload(&id);
         let (index, _) = self
             .authenticators
@@ -188,11 +193,16 @@ impl Authorizer {
                 }
             }));
         };
-        let proven = one.prove(claim, self.circumstances(check.pending)).await;
+        let authenticator = self.config().authenticators.get(index);
+        let mut proven = one.prove(claim, self.circumstances(check.pending)).await;
+        if let (Err(denial), Some(authenticator)) = (&mut proven, authenticator) {
+            let why = denial.detail.as_deref().unwrap_or(&denial.message);
+            denial.detail = Some(format!("{}: {why}", authenticator.name));
+        }
         let outcome = proven
             .as_ref()
             .map_or_else(|denial| denial.reason().as_str(), |_| "ok");
-        if let Some(authenticator) = self.config().authenticators.get(index) {
+        if let Some(authenticator) = authenticator {
             self.parts.metrics.verify(&authenticator.name, outcome);
         }
         match proven? {
@@ -260,10 +270,11 @@ impl Authorizer {
         if let Some(rules) = self.accepted_rules(check.resource, entry) {
             token
                 .admits(rules, &check.resource.audiences, check.now_s())
-                .map_err(|fault| refused(fault.public()))?;
+                .map_err(|fault| refused(fault.public()).because(&fault))?;
         }
         if self.load().revocations.revokes(token) {
-            return Err(refused("revoked"));
+            let id = &token.principal.id;
+            return Err(refused("revoked").because(&format_args!("revoked: {id}")));
         }
         Ok(())
     }

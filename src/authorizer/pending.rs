@@ -99,10 +99,15 @@ impl Pending {
         self.resource = Some((index, Arc::clone(resource)));
     }
 
-    pub(super) fn identified(&mut self, known: Arc<Known>, snapshot: &Snapshot) {
-        self.known = Some(known);
+    /// What is in force as long as nothing newer is loaded.
+    pub(super) fn under(&mut self, snapshot: &Snapshot) {
         self.policy_generation = snapshot.policies.generation();
         self.key_generation = snapshot.key_generation;
+    }
+
+    pub(super) fn identified(&mut self, known: Arc<Known>, snapshot: &Snapshot) {
+        self.known = Some(known);
+        self.under(snapshot);
     }
 
     pub(super) fn message_id(&mut self, id: Option<Box<str>>) {

@@ -135,9 +135,8 @@ impl Possession {
     }
 
     fn refusal(&self, fault: DpopFault, now_s: i64) -> Denial {
-        tracing::debug!(%fault, "a proof of possession was refused");
         let nonce = (fault == DpopFault::NonceWanted).then(|| self.nonces.issue(now_s));
-        challenged(fault.public(), fault.error(), nonce)
+        challenged(fault.public(), fault.error(), nonce).because(&fault)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::cli::policies;
 use crate::cli::policies::PoliciesFlag;
 use crate::config;
 use crate::decision::Decision;
+use crate::decision::Telling;
 use crate::decision::decide;
 use crate::policy::PolicySnapshot;
 
@@ -84,7 +85,10 @@ impl Check {
             &identity,
             &policies.facts(&identity),
             &policies,
-            true,
+            Telling {
+                roles: true,
+                has_issuer: case.has_issuer(),
+            },
         );
         let text = if self.json {
             as_json(&case, &decision)

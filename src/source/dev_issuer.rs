@@ -27,8 +27,6 @@ use crate::identity::digest;
 use crate::identity::key_set::KeySet;
 use crate::source::Clock;
 
-const KEY_ID: &str = "dev";
-
 /// Most audiences of one token; a verifier reads no more.
 const MOST_AUDIENCES: usize = 16;
 
@@ -38,6 +36,8 @@ pub struct DevIssuer {
     index: usize,
     rules: JwtRules,
     key: EcdsaKeyPair,
+    /// Another one at every start, so that a token of an earlier one names a key that is unknown.
+    key_id: String,
     tokens: DevTokens,
     /// For each resource that accepts development tokens, its URL and its first audience.
     targets: Vec<(String, String)>,
@@ -135,6 +135,7 @@ impl DevIssuer {
             index,
             rules: rules.clone(),
             key: key.map_err(|_| DevKeyFault)?,
+            key_id: identifier().map_err(|_| DevKeyFault)?,
             tokens: tokens.clone(),
             targets,
             clock,
@@ -151,7 +152,7 @@ impl DevIssuer {
         let point = self.key.public_key().as_ref();
         let (x, y) = (point.get(1..33), point.get(33..));
         let set = json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID,
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.key_id,
             "x": x.map(encode), "y": y.map(encode),
         }]});
         KeySet::from_jwks(set.to_string().as_bytes(), &self.rules, 1)
@@ -179,7 +180,7 @@ impl DevIssuer {
             "aud": audiences,
             "iat": now_s,
             "exp": now_s.saturating_add(lifetime_s),
-            "jti": uuid::Builder::from_random_bytes(random()?).into_uuid().to_string(),
+            "jti": identifier()?,
             "roles": grants.roles,
             "groups": grants.groups,
         });
@@ -190,7 +191,7 @@ impl DevIssuer {
                 }
             }
         }
-        let header = json!({"typ": DEV_TOKEN_TYPE, "alg": "ES256", "kid": KEY_ID});
+        let header = json!({"typ": DEV_TOKEN_TYPE, "alg": "ES256", "kid": self.key_id});
         let signed = format!(
             "{}.{}",
             encode(header.to_string()),
@@ -257,10 +258,11 @@ fn scopes(client: &DevClient, asked: Option<&str>) -> Result<String, IssueFault>
     Ok(wanted.join(" "))
 }
 
-fn random() -> Result<[u8; 16], IssueFault> {
+fn identifier() -> Result<String, IssueFault> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| IssueFault::Unsigned)?;
-    Ok(bytes)
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    Ok(id.to_string())
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

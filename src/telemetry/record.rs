@@ -93,6 +93,9 @@ struct Line<'a> {
     decision_id: &'a str,
     decision: &'static str,
     reason: &'static str,
+    /// Why it was refused, for the operator.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: Cow<'a, str>,
     transport: &'static str,
     resource: &'a str,
     action: &'static str,
@@ -173,6 +176,12 @@ impl<'a> Line<'a> {
                 Decision::Deny(_) => "deny",
             },
             reason: facts.decision.reason().as_str(),
+            message: match facts.decision {
+                Decision::Allow(_) => Cow::Borrowed(""),
+                Decision::Deny(denial) => {
+                    bounded(denial.detail.as_deref().unwrap_or(&denial.message))
+                }
+            },
             transport: facts.transport,
             resource: facts.resource,
             action: operation.map_or("", |operation| operation.action.as_str()),

@@ -69,7 +69,7 @@ fn keys() -> Vec<Row> {
     rows! { h:
         "a key", key(KEY) => allowed();
         "a key that was made elsewhere", key(LOOSE_KEY) => allowed();
-        "a key without roles", key(BACK_KEY) => powerless("weather:read");
+        "a key without roles, whom no issuer can give a scope", key(BACK_KEY) => forbidden();
         "a key in a header of another case", forecast().header("X-API-KEY", KEY) => allowed();
         "a key with blanks around it", key(&format!("  {KEY} ")) => allowed();
         "a key with another last byte", key(&KEY.replace("AAM", "AAN")) => refused(UNKNOWN);

@@ -64,7 +64,10 @@ fn facts_of_the_policy_folder_hold_as_long_as_they_stand_there() {
     house.all("with a broken file", &named, "allowed");
 
     fs::write(&file, "users: {}\n").expect("a file");
-    house.becomes("without their lines", &named, &powerless);
+    let (tokens, key) = named.split_at(3);
+    house.becomes("without their lines", tokens, &powerless);
+    let of_a_key = powerless.replace("insufficient_scope", "not_permitted");
+    house.becomes("without its line", key, &of_a_key);
     fs::write(&file, PRINCIPALS).expect("a file");
     house.becomes("with their lines again", &named, "allowed");
 }

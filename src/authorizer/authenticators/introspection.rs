@@ -86,8 +86,7 @@ impl Introspected {
                 Err(unavailable())
             }
             Err(fault @ (IntrospectionFault::Inactive | IntrospectionFault::Refused(_))) => {
-                tracing::debug!(%fault, authenticator = %name, "a token was refused");
-                Err(refused(fault.public()))
+                Err(refused(fault.public()).because(&fault))
             }
         }
     }

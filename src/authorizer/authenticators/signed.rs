@@ -15,6 +15,7 @@ use crate::config::Authenticator;
 use crate::config::JwtRules;
 use crate::decision::Denial;
 use crate::identity::gate::UnverifiedToken;
+use crate::identity::token_fault::TokenFault;
 use crate::identity::verifier;
 use crate::identity::verifier::VerifiedToken;
 use crate::identity::verifier::VerifyError;
@@ -97,7 +98,7 @@ impl Signed {
     ) -> Result<Box<VerifiedToken>, Denial> {
         let fault = match self.attempt(token, rules, circumstances.now_ms) {
             Attempt::Verified(verified) => return Ok(verified),
-            Attempt::Refused(text) => return Err(refused(text)),
+            Attempt::Refused(fault) => return Err(refused(fault.public()).because(&fault)),
             Attempt::Keys(fault) => fault,
         };
         let Some(source) = &self.keys else {
@@ -106,7 +107,7 @@ impl Signed {
         match source.refresh(circumstances.left.min(KEY_WAIT)).await {
             Refresh::Fetched => match self.attempt(token, rules, circumstances.now_ms) {
                 Attempt::Verified(verified) => Ok(verified),
-                Attempt::Refused(text) => Err(refused(text)),
+                Attempt::Refused(fault) => Err(refused(fault.public()).because(&fault)),
                 Attempt::Keys(fault) => Err(fault.denial(false)),
             },
             Refresh::CoolingDown => Err(fault.denial(source.status() != KeyStatus::Fresh)),
@@ -125,17 +126,14 @@ impl Signed {
             Ok(verified) => Attempt::Verified(Box::new(verified)),
             Err(VerifyError::UnknownKey) => Attempt::Keys(KeyFault::Unknown),
             Err(VerifyError::BadSignature) => Attempt::Keys(KeyFault::Mismatch),
-            Err(VerifyError::Refused(fault)) => {
-                tracing::debug!(%fault, authenticator = %name, "a token was refused");
-                Attempt::Refused(fault.public())
-            }
+            Err(VerifyError::Refused(fault)) => Attempt::Refused(fault),
         }
     }
 }
 
 enum Attempt {
     Verified(Box<VerifiedToken>),
-    Refused(&'static str),
+    Refused(TokenFault),
     Keys(KeyFault),
 }
 
@@ -153,8 +151,12 @@ impl KeyFault {
         match self {
             Self::None => unavailable(),
             Self::Unknown if out_of_reach => unavailable(),
-            Self::Unknown => refused(VerifyError::UnknownKey.public()),
-            Self::Mismatch => refused(VerifyError::BadSignature.public()),
+            Self::Unknown => not_signed(VerifyError::UnknownKey),
+            Self::Mismatch => not_signed(VerifyError::BadSignature),
         }
     }
+}
+
+fn not_signed(fault: VerifyError) -> Denial {
+    refused(fault.public()).because(&fault)
 }

@@ -79,6 +79,16 @@ pub(super) struct Case {
     pub(super) request: AccessRequest,
 }
 
+impl Case {
+    /// Whether an issuer could give the caller more scopes: not to the holder of a key.
+    pub(super) fn has_issuer(&self) -> bool {
+        match &self.identity {
+            Identity::Anonymous => true,
+            Identity::Verified(principal) => principal.kind != PrincipalKind::ApiKey,
+        }
+    }
+}
+
 /// The description, as written.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

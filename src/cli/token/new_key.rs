@@ -17,7 +17,10 @@ use crate::config::Algorithm;
 
 #[derive(Debug, Error)]
 enum NewKeyError {
-    #[error("`{path}` exists, and keys are not overwritten; name another file, or remove it first")]
+    #[error(
+        "`{path}` exists, and keys are not overwritten; name another file, or remove it \
+             first; `openssl pkey -in {path} -pubout` writes its public half again"
+    )]
     Exists { path: String },
     #[error("cannot write `{path}`")]
     Write { path: String, source: io::Error },

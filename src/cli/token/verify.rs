@@ -28,6 +28,7 @@ use crate::identity::crypto;
 use crate::identity::gate;
 use crate::identity::gate::UnverifiedToken;
 use crate::identity::introspection;
+use crate::identity::introspection::IntrospectionFault;
 use crate::identity::revocation::Revocations;
 use crate::identity::static_token::StaticToken;
 use crate::identity::step::Step;
@@ -162,6 +163,15 @@ fn token(text: &str) -> Result<BearerToken, VerifyFault> {
     }
 }
 
+/// How a token is judged.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// By its signature.
+    Signed,
+    /// By what its issuer says of it.
+    Opaque,
+}
+
 /// What a token is judged by.
 struct Case<'a> {
     config: &'a Config,
@@ -176,7 +186,7 @@ impl Case<'_> {
         let (length, bound) = (token.as_str().len(), self.config.limits.token);
         if length > bound {
             let fault = TokenFault::TooLong { length, bound };
-            report.fail(fault.step(), &fault);
+            report.fail(fault.step(), fault.to_string());
             Ok(())
         } else if gate::looks_like_jws(token.as_str()) {
             self.signed(token, report)
@@ -195,7 +205,7 @@ impl Case<'_> {
         let unverified = match UnverifiedToken::parse(token.as_str(), self.config.limits.token) {
             Ok(unverified) => unverified,
             Err(fault) => {
-                report.fail(fault.step(), &fault);
+                report.fail(fault.step(), fault.to_string());
                 return Ok(());
             }
         };
@@ -218,7 +228,7 @@ impl Case<'_> {
             Some(_) | None => {
                 let known = self.accepted().filter_map(|one| issuer_of(one));
                 let known: Vec<&str> = known.collect();
-                report.fail_with(
+                report.fail(
                     Step::Issuer,
                     format!(
                         "no authenticator of this resource has the issuer `{issuer}`, byte for byte; \
@@ -251,8 +261,8 @@ impl Case<'_> {
     ) -> Result<(), VerifyFault> {
         let keys = issuer::keys(&one.name, rules, self.output)?;
         match verifier::verify(token, &keys, rules, &one.name, self.now_s) {
-            Ok(verified) => self.admit(&verified, &rules.tokens, report),
-            Err(fault) => report.fail(fault.step(), &fault),
+            Ok(verified) => self.admit(&verified, &rules.tokens, Shape::Signed, report),
+            Err(fault) => report.fail(fault.step(), fault.to_string()),
         }
         Ok(())
     }
@@ -263,7 +273,7 @@ impl Case<'_> {
                 let known = StaticToken::new(rules, &one.name);
                 if known.matches(token) {
                     report.chose(&one.name);
-                    report.note("it is the token that the configuration names");
+                    report.passed("it is the token that the configuration names");
                     let holder = VerifiedToken::standing(Arc::clone(known.principal()));
                     self.finish(&holder, report);
                     return Ok(());
@@ -279,7 +289,7 @@ impl Case<'_> {
         }
         let text = "it is no JWT and none of the static tokens, and this resource has no introspection \
                     to ask";
-        report.fail_with(Step::Form, text.to_owned());
+        report.refuse(text.to_owned());
         Ok(())
     }
 
@@ -293,16 +303,23 @@ impl Case<'_> {
         let answer = issuer::answer(&one.name, rules, token, self.output)?;
         match introspection::read(&answer, rules, &one.name, self.now_s) {
             Ok(verified) => {
-                report.note("its issuer says that it is active");
-                self.admit(&verified, &rules.tokens, report);
+                report.passed("its issuer answers, and says that it is active");
+                report.passed("what the issuer says of it is well-formed and names a caller");
+                self.admit(&verified, &rules.tokens, Shape::Opaque, report);
             }
-            Err(fault) => report.fail_with(Step::Claims, fault.to_string()),
+            Err(fault @ (IntrospectionFault::Inactive | IntrospectionFault::Malformed(_))) => {
+                report.refuse(fault.to_string());
+            }
+            Err(fault @ IntrospectionFault::Refused(_)) => {
+                report.passed("its issuer answers, and says that it is active");
+                report.refuse(fault.to_string());
+            }
         }
         Ok(())
     }
 
     /// What is checked again on every request.
-    fn admit(&self, token: &VerifiedToken, rules: &TokenRules, report: &mut Report) {
+    fn admit(&self, token: &VerifiedToken, rules: &TokenRules, shape: Shape, report: &mut Report) {
         if let Err(fault) = token.admits(rules, &self.resource.audiences, self.now_s) {
             let accepted = if rules.audiences.is_empty() {
                 &self.resource.audiences
@@ -315,22 +332,26 @@ impl Case<'_> {
                 .iter()
                 .map(String::as_str)
                 .collect();
-            return report.fail_with(
-                fault.step(),
-                format!(
-                    "{fault}; it is for [{}], accepted here: [{}]",
-                    named.join(", "),
-                    accepted.join(", ")
-                ),
+            let text = format!(
+                "{fault}; it is for [{}], accepted here: [{}]",
+                named.join(", "),
+                accepted.join(", ")
             );
+            return match shape {
+                Shape::Signed => report.fail(fault.step(), text),
+                Shape::Opaque => report.refuse(text),
+            };
         }
-        report.passed(Step::Audience);
+        match shape {
+            Shape::Signed => report.passed_all(),
+            Shape::Opaque => report.passed("it is valid now, and meant for this resource"),
+        }
         self.finish(token, report);
     }
 
     fn finish(&self, token: &VerifiedToken, report: &mut Report) {
         if self.revocations.revokes(token) {
-            return report.refuse("it, its subject or its client has been revoked");
+            return report.refuse("it, its subject or its client has been revoked".to_owned());
         }
         if token.binding.jkt.is_some() {
             report.note("it is bound to a key: every request needs a DPoP proof beside it");

@@ -209,7 +209,8 @@ impl Flights {
                 if fault.is_the_endpoints() && state.breaker.failed(now) {
                     tracing::error!(
                         authenticator = &**authenticator,
-                        "the endpoint does not answer; it is asked only now and then"
+                        last = %fault,
+                        "the endpoint gives no usable answers; it is asked only now and then"
                     );
                     observer.circuit(authenticator, true);
                 }

@@ -1,6 +1,5 @@
 //! What `token verify` found, in words and as JSON.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -14,8 +13,8 @@ use crate::identity::step::Step;
 pub(super) struct Report {
     resource: String,
     authenticator: Option<Arc<str>>,
-    /// The last step that is known to be passed.
-    passed: Option<Step>,
+    /// What it has passed, in the order of the checks.
+    passed: Vec<&'static str>,
     notes: Vec<&'static str>,
     end: End,
 }
@@ -31,7 +30,7 @@ impl Report {
         Self {
             resource: resource.to_owned(),
             authenticator: None,
-            passed: None,
+            passed: Vec::new(),
             notes: Vec::new(),
             end: End::Open,
         }
@@ -47,26 +46,26 @@ impl Report {
         self.notes.push(text);
     }
 
-    /// It has passed this step, and with it all before.
-    pub(super) fn passed(&mut self, step: Step) {
-        self.passed = Some(step);
+    /// Something that it has passed and that is no step of a signed token.
+    pub(super) fn passed(&mut self, what: &'static str) {
+        self.passed.push(what);
     }
 
-    /// It failed at this step, and so passed all before.
-    pub(super) fn fail(&mut self, step: Step, fault: &impl Display) {
-        self.fail_with(step, fault.to_string());
+    /// It has passed every step of a signed token.
+    pub(super) fn passed_all(&mut self) {
+        self.passed = Step::ALL.map(Step::describes).to_vec();
     }
 
-    /// The same, with more to say.
-    pub(super) fn fail_with(&mut self, step: Step, text: String) {
+    /// It is a signed token and failed at this step, and so passed all before.
+    pub(super) fn fail(&mut self, step: Step, text: String) {
         let before = Step::ALL.into_iter().take_while(|one| *one < step);
-        self.passed = before.last();
+        self.passed = before.map(Step::describes).collect();
         self.end = End::Failed(Some(step), text);
     }
 
-    /// It passed every check of the token itself, and is refused all the same.
-    pub(super) fn refuse(&mut self, text: &str) {
-        self.end = End::Failed(None, text.to_owned());
+    /// It is refused for something that is no step of a signed token.
+    pub(super) fn refuse(&mut self, text: String) {
+        self.end = End::Failed(None, text);
     }
 
     /// It is accepted, for this caller.
@@ -76,13 +75,6 @@ impl Report {
 
     pub(super) fn is_accepted(&self) -> bool {
         matches!(self.end, End::Accepted(_))
-    }
-
-    fn steps(&self) -> impl Iterator<Item = Step> {
-        let last = self.passed;
-        Step::ALL
-            .into_iter()
-            .take_while(move |step| last.is_some_and(|last| *step <= last))
     }
 
     pub(super) fn in_words(&self) -> String {
@@ -96,8 +88,8 @@ impl Report {
         if let Some(name) = &self.authenticator {
             lines.push(format!("  authenticator  {name}"));
         }
-        for step in self.steps() {
-            lines.push(format!("  passed  {}", step.describes()));
+        for what in &self.passed {
+            lines.push(format!("  passed  {what}"));
         }
         for note in &self.notes {
             lines.push(format!("  note    {note}"));
@@ -115,7 +107,6 @@ impl Report {
     }
 
     pub(super) fn as_json(&self) -> String {
-        let passed: Vec<&str> = self.steps().map(Step::describes).collect();
         let (failed, principal) = match &self.end {
             End::Failed(_, text) => (Value::from(text.as_str()), Value::Null),
             End::Accepted(principal) => (
@@ -139,7 +130,7 @@ impl Report {
             "accepted": self.is_accepted(),
             "resource": self.resource,
             "authenticator": self.authenticator,
-            "passed": passed,
+            "passed": self.passed,
             "notes": self.notes,
             "failed": failed,
             "principal": principal,
