@@ -19,6 +19,7 @@ use rustls::ServerConnection;
 use rustls::StreamOwned;
 use serde_json::json;
 
+use super::envoy::poll;
 use super::tokens::Key;
 
 /// What is done with one connection.
@@ -103,7 +104,7 @@ impl FakeIssuer {
     }
 
     fn serve(port: u16, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+        let listener = listen(port);
         let port = listener.local_addr().expect("an address").port();
         let (asked, stopping) = (
             Arc::new(AtomicU64::new(0)),
@@ -184,4 +185,15 @@ pub(crate) fn key_set(key: &Key, kid: &str) -> String {
 pub(crate) fn jwk(key: &Key, kid: &str) -> serde_json::Value {
     let (x, y) = key.coordinates();
     json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y})
+}
+
+/// Binds a port. A child process that is just being started holds every socket of this one for a
+/// moment, also that by which the port was found to be free.
+fn listen(port: u16) -> TcpListener {
+    let mut listener = None;
+    poll(Duration::from_secs(5), || {
+        listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok();
+        listener.is_some()
+    });
+    listener.expect("a free port")
 }
