@@ -286,16 +286,12 @@ impl Authorizer {
         resource: &Arc<Resource>,
     ) -> Result<AccessRequest, Denial> {
         let head = &incoming.head;
-        let (operations, arguments, protocol_version) = match &resource.kind {
+        let (operations, protocol_version) = match &resource.kind {
             ResourceKind::Mcp(rules) => {
                 match message::read(head, &incoming.body, rules, &resource.name) {
                     Ok(message) => {
                         pending.message_id(message.id);
-                        (
-                            message.operations,
-                            message.arguments,
-                            message.protocol_version,
-                        )
+                        (message.operations, message.protocol_version)
                     }
                     Err(fault) => {
                         let denial = message_denial(&fault);
@@ -307,7 +303,7 @@ impl Authorizer {
             ResourceKind::Http { routes } => {
                 let operations = http::read(head, routes, &resource.name)
                     .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;
-                (operations, None, String::new())
+                (operations, String::new())
             }
         };
         let context = RequestContext {
@@ -320,7 +316,6 @@ impl Authorizer {
             protocol_version,
             session: head.session.clone().unwrap_or_default(),
             request_id: pending.request_id().to_owned(),
-            arguments,
         };
         Ok(AccessRequest {
             operations,

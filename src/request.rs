@@ -53,6 +53,8 @@ pub struct Operation {
     pub action: Action,
     /// The Cedar resource.
     pub target: Target,
+    /// `params.arguments` of a tool or prompt call: the bytes of one strictly read JSON object.
+    pub arguments: Option<Bytes>,
 }
 
 /// The thing that an action is performed on. Names are exact bytes: never trimmed, folded or
@@ -104,8 +106,6 @@ pub struct RequestContext {
     pub session: String,
     /// `x-request-id`, taken over or made.
     pub request_id: String,
-    /// `params.arguments` of a tool or prompt call: the bytes of one strictly read JSON object.
-    pub arguments: Option<Bytes>,
 }
 
 /// The Cedar entity, as policies write it: `Mcp::Tool::"weather/get_forecast"`.

@@ -95,6 +95,7 @@ fn operations() -> Vec<(String, Operation)> {
             server: "weather".into(),
             thing,
         },
+        arguments: None,
     };
     let server = SERVER.map(|action| {
         let name = action.as_str().to_owned();

@@ -299,7 +299,7 @@ impl Pending {
         let sent = self
             .request
             .as_ref()
-            .and_then(|request| request.context.arguments.as_ref());
+            .and_then(|request| request.operations.first.arguments.as_ref());
         let (false, Some(sent)) = (names.is_empty(), sent) else {
             return Vec::new();
         };

@@ -12,6 +12,7 @@ use super::fixtures::context;
 use super::fixtures::snapshot;
 use super::fixtures::user;
 use super::fixtures::verified;
+use super::fixtures::with_arguments;
 use super::hierarchy::Hierarchy;
 use super::load;
 use super::load::MAX_NESTING;
@@ -20,7 +21,6 @@ use super::reads::Fields;
 use super::vocabulary;
 use super::vocabulary::Vocabulary;
 use crate::fault::Source;
-use crate::request::RequestContext;
 
 #[test]
 fn unrelated_policies_cost_nothing() {
@@ -76,11 +76,8 @@ fn a_forbid_that_overflows_denies() {
         // A limit in a forbid is passed by another type: that is why limits belong in permits.
         ("{\"n\": \"600\"}", Verdict::Allow),
     ] {
-        let context = RequestContext {
-            arguments: Some(arguments.into()),
-            ..context()
-        };
-        let evaluation = snapshot.evaluate(&call("s/x"), &context, &facts);
+        let operation = with_arguments(call("s/x"), arguments);
+        let evaluation = snapshot.evaluate(&operation, &context(), &facts);
         assert_eq!(evaluation.verdict, verdict, "{arguments}");
         assert_eq!(
             evaluation.errors.iter().any(|error| error.forbid),

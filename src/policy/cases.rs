@@ -16,6 +16,7 @@ use super::fixtures::operation;
 use super::fixtures::set;
 use super::fixtures::user;
 use super::fixtures::verified;
+use super::fixtures::with_arguments;
 use super::reads::Fields;
 use super::vocabulary;
 use crate::identity::Identity;
@@ -71,11 +72,8 @@ fn client(id: &str) -> Identity {
     })
 }
 
-fn arguments(json: &str) -> RequestContext {
-    RequestContext {
-        arguments: Some(json.to_owned().into()),
-        ..context()
-    }
+fn refund(json: &str) -> Operation {
+    with_arguments(call("billing/refund"), json)
 }
 
 fn at(hours: i32, minutes: i32) -> RequestContext {
@@ -148,10 +146,10 @@ fn cases() -> Vec<Case> {
         ("another machine client", client("ci-bot2"), call("build/run"), here(), NotPermitted, ""),
         ("the app of a user", through("vscode"), server(Action::ToolsList, "build"), here(), Allow, "desktop-clients"),
         ("another app", through("curl"), server(Action::ToolsList, "build"), here(), NotPermitted, ""),
-        ("a small argument", roles("support"), call("billing/refund"), arguments("{\"amount\": 500}"), Allow, "refund-small"),
-        ("a large argument", roles("support"), call("billing/refund"), arguments("{\"amount\": 501}"), NotPermitted, ""),
+        ("a small argument", roles("support"), refund("{\"amount\": 500}"), here(), Allow, "refund-small"),
+        ("a large argument", roles("support"), refund("{\"amount\": 501}"), here(), NotPermitted, ""),
         ("no argument", roles("support"), call("billing/refund"), here(), NotPermitted, ""),
-        ("an argument of another type", roles("support"), call("billing/refund"), arguments("{\"amount\": \"5\"}"), NotPermitted, ""),
+        ("an argument of another type", roles("support"), refund("{\"amount\": \"5\"}"), here(), NotPermitted, ""),
         ("the same tenant", tenant("a"), call("tenants/a"), here(), Allow, "tenant-tools"),
         ("another tenant", tenant("b"), call("tenants/a"), here(), NotPermitted, ""),
         ("no tenant on either side", tenant(""), call("tenants/none"), here(), NotPermitted, ""),

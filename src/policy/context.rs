@@ -1,5 +1,6 @@
 //! The Cedar context of a request, holding only what its policies read.
 
+use bytes::Bytes;
 use cedar_policy::Context;
 use cedar_policy::Entity;
 use cedar_policy::EntityUid;
@@ -69,8 +70,8 @@ pub(super) fn context(
 }
 
 /// The entity whose tags are the arguments.
-pub(super) fn args(request: &RequestContext, uid: &EntityUid) -> Result<Entity, Unusable> {
-    let arguments = match &request.arguments {
+pub(super) fn args(sent: Option<&Bytes>, uid: &EntityUid) -> Result<Entity, Unusable> {
+    let arguments = match sent {
         Some(bytes) => arguments::parse(bytes)?,
         None => Vec::new(),
     };

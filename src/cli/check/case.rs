@@ -219,8 +219,8 @@ impl Case {
 impl Written {
     /// The request that is described.
     pub(super) fn case(self) -> Result<Case, CaseFault> {
-        let operation = self.operation()?;
-        let arguments = match self.arguments {
+        let mut operation = self.operation()?;
+        operation.arguments = match self.arguments {
             None => None,
             Some(value @ serde_json::Value::Object(_)) => Some(Bytes::from(value.to_string())),
             Some(_) => return Err(CaseFault::Arguments),
@@ -236,7 +236,6 @@ impl Written {
             origin: self.context.origin,
             client_ip: Some(self.context.client_ip.unwrap_or(DEFAULT_CLIENT_IP)),
             now_ms,
-            arguments,
             ..RequestContext::default()
         };
         let operations = Operations {
@@ -295,6 +294,7 @@ impl Written {
                 server: Arc::from(server),
                 thing,
             },
+            arguments: None,
         })
     }
 }

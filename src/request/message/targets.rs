@@ -125,5 +125,6 @@ fn operation(action: Action, thing: Thing, server: &Arc<str>) -> Operation {
             server: Arc::clone(server),
             thing,
         },
+        arguments: None,
     }
 }

@@ -319,16 +319,20 @@ fn arguments_are_a_slice_of_the_body() {
         let body = Body::Complete(body.clone());
         read(&post(), &body, &McpRules::default(), &"w".into()).unwrap()
     };
-    let arguments = read(&body).arguments.unwrap();
+    let arguments = read(&body).operations.first.arguments.unwrap();
     assert_eq!(arguments, r#"{"a" : [1]}"#);
     assert!(
         body.as_ptr_range().contains(&arguments.as_ptr()),
         "not a copy"
     );
     let none = Bytes::from(call("prompts/get", r#"{"name":"x"}"#));
-    assert_eq!(read(&none).arguments, None);
+    assert_eq!(read(&none).operations.first.arguments, None);
     let other = Bytes::from(call("resources/read", r#"{"uri":"x","arguments":7}"#));
-    assert_eq!(read(&other).arguments, None, "the method has none");
+    assert_eq!(
+        read(&other).operations.first.arguments,
+        None,
+        "the method has none"
+    );
 }
 
 proptest! {
