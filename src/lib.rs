@@ -4,8 +4,8 @@
 //! way, and `tests/layers.rs` keeps them so:
 //!
 //! ```text
-//! proto, fault, json, config -> identity -> request -> policy -> decision -> source -> telemetry
-//!     -> authorizer -> transport -> shutdown -> app -> cli -> main
+//! proto, fault, json, yaml, config -> identity -> request -> policy -> decision -> source
+//!     -> telemetry -> authorizer -> transport -> shutdown -> app -> cli -> main
 //! ```
 //!
 //! One request walks through the layers once. A transport turns the wire form into
@@ -27,3 +27,4 @@ pub mod shutdown;
 pub mod source;
 pub mod telemetry;
 pub mod transport;
+pub mod yaml;

@@ -12,10 +12,11 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// Bottom to top. A module may use itself and what stands before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "proto",
     "fault",
     "json",
+    "yaml",
     "config",
     "identity",
     "request",

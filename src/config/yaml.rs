@@ -7,19 +7,15 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::Event;
-use serde_saphyr::granit_parser::Options;
-use serde_saphyr::granit_parser::Parser;
-use serde_saphyr::granit_parser::ScalarStyle;
-use serde_saphyr::granit_parser::Span;
-
 use crate::config::reader::Faults;
 use crate::config::reader::Place;
 use crate::config::suggest;
 use crate::fault::Source;
-
-/// Collections within collections; the deepest key of a valid file is at 6.
-const DEPTH: usize = 32;
+use crate::yaml;
+use crate::yaml::HaltKind;
+use crate::yaml::Kind;
+use crate::yaml::Piece;
+use crate::yaml::Pieces;
 
 /// A value and its place.
 pub(super) struct Node {
@@ -52,7 +48,7 @@ impl Node {
     /// `null`, `~`, or nothing at all.
     pub(super) fn is_null(&self) -> bool {
         match &self.value {
-            Value::Scalar { text, plain } => *plain && is_null(text),
+            Value::Scalar { text, plain } => *plain && yaml::is_null(text),
             Value::Sequence(_) | Value::Mapping(_) | Value::Invalid => false,
         }
     }
@@ -60,21 +56,21 @@ impl Node {
 
 /// Reads the text of `source`. `None` when its shape cannot be known; that has been reported.
 pub(super) fn tree(source: &Source, faults: &mut Faults<'_>) -> Option<Node> {
-    let mut options = Options::default();
-    options.disallow_directives = true;
-    options.emit_unresolved_aliases = true;
-    options.set_emit_comments(false);
+    let mut pieces = Pieces::of(&source.text);
     let mut builder = Builder::default();
-    for event in Parser::new_from_str_with_options(&source.text, options) {
-        match event {
-            Ok((event, span)) => {
-                if !builder.event(&event, bytes(span), faults) {
-                    return None;
+    loop {
+        match pieces.piece() {
+            Ok(Piece {
+                kind: Kind::Over, ..
+            }) => break,
+            Ok(piece) => builder.take(piece, faults),
+            Err(halt) => {
+                match halt.kind {
+                    HaltKind::Syntax(message) => faults.syntax(halt.span, &message),
+                    kind @ (HaltKind::SecondDocument | HaltKind::TooDeep | HaltKind::NotPlain) => {
+                        faults.error(&Place::at(halt.span), kind.to_string());
+                    }
                 }
-            }
-            Err(error) => {
-                let at = error.marker().byte_offset().unwrap_or(source.text.len());
-                faults.syntax(at..at.saturating_add(1), &error.info());
                 return None;
             }
         }
@@ -89,7 +85,6 @@ pub(super) fn tree(source: &Source, faults: &mut Faults<'_>) -> Option<Node> {
 struct Builder {
     open: Vec<Frame>,
     root: Option<Node>,
-    documents: usize,
 }
 
 enum Frame {
@@ -112,53 +107,31 @@ struct Key {
 }
 
 impl Builder {
-    /// Takes one event; false when the rest cannot be read.
-    fn event(&mut self, event: &Event<'_>, span: Range<usize>, faults: &mut Faults<'_>) -> bool {
-        if let Some(refusal) = refusal(event) {
-            faults.error_help(&Place::at(span.clone()), refusal, "write the value out");
+    fn take(&mut self, piece: Piece<'_>, faults: &mut Faults<'_>) {
+        let Piece {
+            kind,
+            span,
+            refused,
+        } = piece;
+        if let Some(refused) = refused {
+            faults.error_help(&Place::at(span.clone()), refused, yaml::HELP);
         }
-        match event {
-            Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentEnd
-            | Event::Anchor(..)
-            | Event::UnresolvedAlias(_)
-            | Event::Alias(_) => {}
-            Event::DocumentStart(..) => {
-                self.documents = self.documents.saturating_add(1);
-                if self.documents > 1 {
-                    faults.error(&Place::at(span), "a second document in one file");
-                    return false;
-                }
+        match kind {
+            Kind::Scalar { text, plain } => {
+                let text = text.into_owned();
+                self.deliver(Value::Scalar { text, plain }, span, faults);
             }
-            Event::Scalar(text, style, ..) => {
-                let value = Value::Scalar {
-                    text: text.to_string(),
-                    plain: *style == ScalarStyle::Plain,
-                };
-                self.deliver(value, span, faults);
-                return true;
-            }
-            Event::SequenceStart(..) => self.open.push(Frame::Sequence(span.clone(), Vec::new())),
-            Event::MappingStart(..) => self.open.push(Frame::Mapping(MappingFrame {
-                start: span.clone(),
+            Kind::Alias => self.deliver(Value::Invalid, span, faults),
+            Kind::List => self.open.push(Frame::Sequence(span, Vec::new())),
+            Kind::Mapping => self.open.push(Frame::Mapping(MappingFrame {
+                start: span,
                 entries: Vec::new(),
                 seen: BTreeSet::new(),
                 key: None,
             })),
-            Event::SequenceEnd | Event::MappingEnd => self.close(&span, faults),
-            // The parser may grow events; none of them is a value of ours.
-            _ => return false,
+            Kind::End => self.close(&span, faults),
+            Kind::Over => {}
         }
-        if matches!(event, Event::Alias(_) | Event::UnresolvedAlias(_)) {
-            self.deliver(Value::Invalid, span.clone(), faults);
-        }
-        if self.open.len() > DEPTH {
-            let message = format!("nested deeper than {DEPTH} levels");
-            faults.error(&Place::at(span), message);
-            return false;
-        }
-        true
     }
 
     fn close(&mut self, end: &Range<usize>, faults: &mut Faults<'_>) {
@@ -332,39 +305,6 @@ fn near(key: &str, name: &str) -> bool {
         _ => 2,
     };
     suggest::distance(key, name) <= slips
-}
-
-fn refusal(event: &Event<'_>) -> Option<&'static str> {
-    match event {
-        Event::Alias(_) | Event::UnresolvedAlias(_) => Some("aliases are not supported"),
-        Event::Scalar(_, _, anchor, tag)
-        | Event::SequenceStart(_, anchor, tag)
-        | Event::MappingStart(_, anchor, tag) => {
-            if *anchor != 0 {
-                Some("anchors are not supported")
-            } else if tag.is_some() {
-                Some("tags are not supported")
-            } else {
-                None
-            }
-        }
-        Event::StreamStart
-        | Event::StreamEnd
-        | Event::DocumentStart(..)
-        | Event::DocumentEnd
-        | Event::Anchor(..)
-        | Event::SequenceEnd
-        | Event::MappingEnd
-        | _ => None,
-    }
-}
-
-fn is_null(text: &str) -> bool {
-    matches!(text, "" | "~" | "null" | "Null" | "NULL")
-}
-
-fn bytes(span: Span) -> Range<usize> {
-    span.byte_range().unwrap_or(0..0)
 }
 
 /// From the start to the end of a collection in brackets; of one without brackets, its first item.

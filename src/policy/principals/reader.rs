@@ -9,12 +9,13 @@ use super::Given;
 use super::Principals;
 use crate::fault::Fault;
 use crate::fault::Source;
-use crate::policy::plain_yaml::Kind;
-use crate::policy::plain_yaml::Piece;
 use crate::policy::plain_yaml::Pieces;
 use crate::policy::plain_yaml::Stop;
+use crate::policy::plain_yaml::found;
 use crate::policy::plain_yaml::is_switch_or_number;
 use crate::policy::plain_yaml::shown;
+use crate::yaml::Kind;
+use crate::yaml::Piece;
 
 /// Most callers in the file.
 const MAX_ENTRIES: usize = 100_000;
@@ -264,8 +265,8 @@ impl<'s> Reader<'s> {
 
     /// Reports a value of the wrong kind, unless it has been, and passes over it.
     fn refuse(&mut self, piece: &Piece<'s>, wanted: &str, help: Option<&str>) -> Result<(), Stop> {
-        if !matches!(piece.kind, Kind::Refused) {
-            let message = format!("expected {wanted}, found {}", piece.kind.found());
+        if !matches!(piece.kind, Kind::Alias) {
+            let message = format!("expected {wanted}, found {}", found(&piece.kind));
             self.pieces.fault(piece.span.clone(), message, help);
         }
         self.pieces.skip(piece)
