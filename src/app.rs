@@ -1,6 +1,7 @@
 //! The composition root: builds everything from a configuration and runs it until drained.
 
 mod core;
+mod follow;
 mod listeners;
 mod reload;
 mod revocations;
@@ -18,6 +19,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::core::Core;
+use crate::app::follow::Follower;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Address;
 use crate::config::Config;
@@ -28,6 +30,7 @@ use crate::shutdown::Shutdown;
 use crate::source::dev_issuer::DevKeyFault;
 use crate::source::fetch::FetchFault;
 use crate::source::jwks::SourceFault;
+use crate::source::policy_files::PolicyWatcher;
 use crate::telemetry::decision_log::DecisionLogError;
 use crate::telemetry::decision_log::DecisionLogWriter;
 use crate::transport::grpc;
@@ -141,25 +144,25 @@ impl App {
         let shutdown = Shutdown::default();
         let mut servers = JoinSet::new();
         let (health, addresses) = listeners::listen(&mut servers, &core, &shutdown).await?;
+        let interval = core.config.policies.reload_interval;
         if let Some(watcher) = core.revocations.take() {
             servers.spawn(revocations::watch(
-                watcher,
-                core.config.policies.reload_interval,
+                Follower::new(watcher, interval, shutdown.stop()),
                 Arc::clone(&core.snapshot),
                 Arc::clone(&core.metrics),
-                shutdown.stop(),
             ));
         }
         if let Some(first) = core.watched {
-            servers.spawn(reload::watch(reload::Watch {
+            let watcher = PolicyWatcher::new(core.config.policies.dir.clone(), first);
+            let follower = Follower::new(watcher, interval, shutdown.stop());
+            let wiring = reload::Watch {
                 config: Arc::clone(&core.config),
                 snapshot: Arc::clone(&core.snapshot),
                 metrics: core.metrics,
                 reloads: core.reloads,
                 clock: core.clock,
-                first,
-                stop: shutdown.stop(),
-            }));
+            };
+            servers.spawn(reload::watch(wiring, follower));
         }
         Ok(Self {
             config: core.config,

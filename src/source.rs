@@ -10,6 +10,7 @@ pub mod jwks;
 pub mod policy_files;
 mod quiet;
 pub mod revocation_file;
+pub mod settling;
 #[cfg(test)]
 mod testing;
 

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinError;
-
+use crate::app::follow::Change;
+use crate::app::follow::Follower;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
 use crate::fault::Fault;
@@ -15,7 +13,6 @@ use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::source::Clock;
 use crate::source::policy_files::PolicyWatcher;
-use crate::source::policy_files::Poll;
 use crate::telemetry::metrics::Metrics;
 
 /// What became of the last reload.
@@ -66,51 +63,14 @@ pub(super) struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Digest of the files in force.
-    pub(super) first: [u8; 32],
-    pub(super) stop: watch::Receiver<bool>,
 }
 
-/// How soon to look again at a state that was seen for the first time.
-const SETTLE: Duration = Duration::from_millis(250);
-
-/// Looks at the directory until `stop` turns true. Reading and compiling happen on a thread of
-/// their own, so that no check waits for them.
-pub(super) async fn watch(mut wiring: Watch) {
-    let dir = wiring.config.policies.dir.clone();
-    let mut watcher = PolicyWatcher::new(dir, wiring.first);
-    let interval = wiring.config.policies.reload_interval;
-    let mut wait = interval;
-    loop {
-        tokio::select! {
-            _ = wiring.stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(wait) => {}
-        }
-        let polled = tokio::task::spawn_blocking(move || {
-            let poll = watcher.poll();
-            (watcher, poll)
-        });
-        let polled = tokio::select! {
-            // A file system that hangs must not hold up the end.
-            _ = wiring.stop.wait_for(|stop| *stop) => return,
-            polled = polled => polled,
-        };
-        let poll = match polled {
-            Ok((back, poll)) => {
-                watcher = back;
-                poll
-            }
-            Err(error) => return ended(&error),
-        };
-        wait = if matches!(poll, Poll::Settling) {
-            interval.min(SETTLE)
-        } else {
-            interval
-        };
-        match poll {
-            Poll::Unchanged | Poll::Settling => {}
-            Poll::Failed(faults) => wiring.keep(&faults),
-            Poll::Changed(files) => wiring.apply(files).await,
+/// Follows the directory until the end. Compiling happens on a thread of its own.
+pub(super) async fn watch(wiring: Watch, mut follower: Follower<PolicyWatcher>) {
+    while let Some(change) = follower.next().await {
+        match change {
+            Change::Failed(faults) => wiring.keep(&faults),
+            Change::To(files) => wiring.apply(files).await,
         }
     }
 }
@@ -150,8 +110,4 @@ impl Watch {
             tracing::error!(%fault, "the policies were not reloaded; the last good ones stay");
         }
     }
-}
-
-fn ended(error: &JoinError) {
-    tracing::error!(%error, "the policy watcher ended; policies are no longer reloaded");
 }

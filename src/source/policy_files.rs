@@ -10,7 +10,6 @@ use std::path::Path;
 use std::path::PathBuf;
 
 pub use self::watcher::PolicyWatcher;
-pub use self::watcher::Poll;
 use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::PolicyFiles;

@@ -16,9 +16,10 @@ use crate::fault::Fault;
 use crate::fault::Source;
 use crate::identity::revocation::MAX_BYTES;
 use crate::identity::revocation::Revocations;
-
-/// The SHA-256 of a file's content.
-pub type Digest = [u8; 32];
+use crate::source::settling::Digest;
+use crate::source::settling::Poll;
+use crate::source::settling::Settling;
+use crate::source::settling::Watched;
 
 /// Reads the list, and what a [`RevocationWatcher`] knows it by. Links are followed. It blocks on the
 /// file system.
@@ -32,36 +33,11 @@ pub fn load(path: &Path) -> Result<(Revocations, Digest), Vec<Fault>> {
     Ok((revocations, digest(&source)))
 }
 
-/// What a look at the file found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Poll {
-    /// The same as what was offered, or told, last.
-    Unchanged,
-    /// Something else, but not yet twice the same.
-    Settling,
-    /// A new list, offered once.
-    Changed(Revocations),
-    /// There is no list, or a faulty one; the last good one stays in force. Told once, until the
-    /// file is good again or faulty in another way.
-    Failed(Vec<Fault>),
-}
-
 /// Looks at a file again and again. The caller waits in between.
 #[derive(Debug)]
 pub struct RevocationWatcher {
     path: PathBuf,
-    /// What is in force.
-    current: Digest,
-    /// What was told last, as long as it holds.
-    failing: Option<Seen>,
-    /// What the last look found, if that was new.
-    pending: Option<Seen>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Content(Digest),
-    Failure(Fault),
+    seen: Settling,
 }
 
 impl RevocationWatcher {
@@ -69,48 +45,18 @@ impl RevocationWatcher {
     pub fn new(path: PathBuf, current: Digest) -> Self {
         Self {
             path,
-            current,
-            failing: None,
-            pending: None,
+            seen: Settling::new(current),
         }
     }
+}
 
-    /// Looks once. It blocks on the file system.
-    pub fn poll(&mut self) -> Poll {
-        let found = read(&self.path);
-        let seen = match &found {
-            Ok(source) => Seen::Content(digest(source)),
-            Err(fault) => Seen::Failure(fault.clone()),
-        };
-        if seen == Seen::Content(self.current) {
-            self.failing = None;
-            self.pending = None;
-            return Poll::Unchanged;
-        }
-        if self.failing.as_ref() == Some(&seen) {
-            self.pending = None;
-            return Poll::Unchanged;
-        }
-        if self.pending.as_ref() != Some(&seen) {
-            self.pending = Some(seen);
-            return Poll::Settling;
-        }
-        self.pending = None;
-        let parsed = match &found {
-            Ok(source) => Revocations::parse(source).map(|list| (list, digest(source))),
-            Err(fault) => Err(vec![fault.clone()]),
-        };
-        match parsed {
-            Ok((list, digest)) => {
-                self.current = digest;
-                self.failing = None;
-                Poll::Changed(list)
-            }
-            Err(faults) => {
-                self.failing = Some(seen);
-                Poll::Failed(faults)
-            }
-        }
+impl Watched for RevocationWatcher {
+    type Found = Revocations;
+
+    fn poll(&mut self) -> Poll<Revocations> {
+        let found = read(&self.path).map(|source| (digest(&source), source));
+        let found = found.map_err(|fault| vec![fault]);
+        self.seen.look(found, |source| Revocations::parse(&source))
     }
 }
 
@@ -192,7 +138,7 @@ mod tests {
         list.revokes(&token)
     }
 
-    fn changed(poll: Poll) -> Revocations {
+    fn changed(poll: Poll<Revocations>) -> Revocations {
         match poll {
             Poll::Changed(list) => list,
             other @ (Poll::Unchanged | Poll::Settling | Poll::Failed(_)) => panic!("{other:?}"),

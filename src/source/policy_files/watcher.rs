@@ -7,85 +7,35 @@
 use std::path::PathBuf;
 
 use super::read;
-use crate::fault::Fault;
 use crate::policy::PolicyFiles;
-
-/// What a look at the directory found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Poll {
-    /// The same as what was offered last.
-    Unchanged,
-    /// Something else, but not yet twice the same.
-    Settling,
-    /// New content. It is offered once: whoever takes it keeps what he has if it is no good.
-    Changed(PolicyFiles),
-    /// The directory cannot be read. Told once, until it can be again or fails otherwise.
-    Failed(Vec<Fault>),
-}
+use crate::source::settling::Digest;
+use crate::source::settling::Poll;
+use crate::source::settling::Settling;
+use crate::source::settling::Watched;
 
 /// Looks at a directory again and again. The caller waits in between.
 #[derive(Debug)]
 pub struct PolicyWatcher {
     dir: PathBuf,
-    /// What was offered last, or was in force at the start.
-    current: [u8; 32],
-    /// What was told last, as long as it holds.
-    failing: Option<Vec<Fault>>,
-    /// What the last look found, if that was new.
-    pending: Option<Seen>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Seen {
-    Content([u8; 32]),
-    Failure(Vec<Fault>),
+    seen: Settling,
 }
 
 impl PolicyWatcher {
     /// Watches for anything but `current`, the [digest](PolicyFiles::digest) of what is in force.
-    pub fn new(dir: PathBuf, current: [u8; 32]) -> Self {
+    pub fn new(dir: PathBuf, current: Digest) -> Self {
         Self {
             dir,
-            current,
-            failing: None,
-            pending: None,
+            seen: Settling::new(current),
         }
     }
+}
 
-    /// Looks once. It blocks on the file system.
-    pub fn poll(&mut self) -> Poll {
-        let found = read(&self.dir);
-        let seen = match &found {
-            Ok(files) => Seen::Content(files.digest()),
-            Err(faults) => Seen::Failure(faults.clone()),
-        };
-        let known = match &seen {
-            Seen::Content(digest) => *digest == self.current,
-            Seen::Failure(faults) => self.failing.as_ref() == Some(faults),
-        };
-        if known {
-            if let Seen::Content(_) = seen {
-                self.failing = None;
-            }
-            self.pending = None;
-            return Poll::Unchanged;
-        }
-        if self.pending.as_ref() != Some(&seen) {
-            self.pending = Some(seen);
-            return Poll::Settling;
-        }
-        self.pending = None;
-        match found {
-            Ok(files) => {
-                self.current = files.digest();
-                self.failing = None;
-                Poll::Changed(files)
-            }
-            Err(faults) => {
-                self.failing = Some(faults.clone());
-                Poll::Failed(faults)
-            }
-        }
+impl Watched for PolicyWatcher {
+    type Found = PolicyFiles;
+
+    fn poll(&mut self) -> Poll<PolicyFiles> {
+        let found = read(&self.dir).map(|files| (files.digest(), files));
+        self.seen.look(found, Ok)
     }
 }
 
