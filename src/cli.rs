@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod apikey;
+mod case;
 mod check;
 mod demo;
 mod health;
@@ -13,6 +14,7 @@ mod schema;
 mod serve;
 mod sign;
 mod span;
+mod test;
 mod token;
 mod validate;
 mod version;
@@ -35,11 +37,13 @@ Examples:
   cedargate serve --config FILE           run the sidecar
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
+  cedargate test                          run the policy tests, and say what they do not cover
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
   cedargate login --issuer URL --client-id ID --resource URL
                                           an access token, by a browser
 
-Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 5 denied.
+Exit codes: 0 done; 1 failure; 2 wrong usage; 3 invalid configuration or policy; 4 policy tests failed;
+ 5 denied.
  Flags win over the environment (CEDARGATE_...), which wins over the file.";
 
 /// How a command ended.
@@ -53,6 +57,8 @@ pub enum Exit {
     Usage,
     /// The configuration or a policy is invalid.
     Invalid,
+    /// A policy test failed, or too few policies are covered.
+    TestsFailed,
     /// The decision is a deny.
     Denied,
 }
@@ -64,6 +70,7 @@ impl From<Exit> for ExitCode {
             Exit::Failure => 1,
             Exit::Usage => 2,
             Exit::Invalid => 3,
+            Exit::TestsFailed => 4,
             Exit::Denied => 5,
         })
     }
@@ -96,6 +103,7 @@ enum Command {
     Demo(demo::Demo),
     Validate(validate::Validate),
     Check(Box<check::Check>),
+    Test(test::Test),
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -138,6 +146,7 @@ pub fn main() -> Exit {
         Command::Demo(command) => command.run(output),
         Command::Validate(command) => command.run(output),
         Command::Check(command) => command.run(output),
+        Command::Test(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),

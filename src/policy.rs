@@ -204,6 +204,11 @@ impl PolicySnapshot {
         self.listed.iter()
     }
 
+    /// Every tool of the catalogue, as its server and its name; in no order.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.engine.targets.tools()
+    }
+
     /// The caller with the facts of `principals.yaml` added: roles and groups join those of the
     /// credential, and a tenant fills a gap. The same `Arc` where nothing is added. Start from what
     /// the credential says: what an earlier snapshot added would stay.

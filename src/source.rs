@@ -5,6 +5,7 @@ pub mod clock;
 pub mod dev_issuer;
 pub mod discovery;
 pub mod fetch;
+mod folder;
 pub mod introspection;
 pub mod jwks;
 pub mod policy_files;

@@ -1,6 +1,5 @@
 //! `cedargate check`
 
-mod case;
 mod flags;
 
 use std::path::PathBuf;
@@ -9,8 +8,9 @@ use serde_json::json;
 
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
-use crate::cli::check::case::Case;
-use crate::cli::check::case::CaseFault;
+use crate::cli::case;
+use crate::cli::case::Case;
+use crate::cli::case::CaseFault;
 use crate::cli::output::Output;
 use crate::cli::policies;
 use crate::cli::policies::PoliciesFlag;

@@ -1,21 +1,27 @@
 //! `cedargate validate`
 
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::cli::policies;
 use crate::cli::policies::PoliciesFlag;
+use crate::cli::test;
 use crate::config;
 use crate::config::Examined;
+use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Severity;
+use crate::source::policy_files::TESTS_DIRECTORY;
 use crate::source::revocation_file;
 
 /// Check the configuration and the policies, and report every fault at once
 ///
-/// Reads what `serve` would read, the file of `revocations` included, and opens no listener. Faults
-/// go to standard error, each with file, line and column; warnings are worth a look and no reason to
-/// refuse.
+/// Reads what `serve` would read, the file of `revocations` included, and opens no listener. It reads the
+/// policy tests as well, which `cedargate test` runs. Faults go to standard error, each with file, line
+/// and column; warnings are worth a look and no reason to refuse.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {
@@ -64,23 +70,36 @@ impl Validate {
         let revocations = loaded.config.revocations.as_deref();
         let revocations = revocations.map(revocation_file::load).transpose();
         let mut found = loaded.warnings;
+        let tests = tests(dir, &loaded.config.resources);
         match (
             revocations,
             policies::compile(dir, &loaded.config.resources),
+            tests,
         ) {
-            (Ok(_), Ok(snapshot)) => {
+            (Ok(_), Ok(snapshot), Ok(())) => {
                 found.extend(policies::below(dir, snapshot.warnings().to_vec()));
                 Ok(Valid {
                     policies: snapshot.policy_count(),
                     warnings: found,
                 })
             }
-            (revocations, policies) => {
+            (revocations, policies, tests) => {
                 found.extend(revocations.err().into_iter().flatten());
                 found.extend(policies.err().into_iter().flatten());
+                found.extend(tests.err().into_iter().flatten());
                 Err(found)
             }
         }
+    }
+}
+
+/// Whether the policy tests can be read; there may be none.
+fn tests(dir: &Path, resources: &[Arc<Resource>]) -> Result<(), Vec<Fault>> {
+    let folder = dir.join(TESTS_DIRECTORY);
+    if folder.is_dir() {
+        test::read_all(&folder, resources).map(drop)
+    } else {
+        Ok(())
     }
 }
 

@@ -74,10 +74,23 @@ impl Catalogue {
         catalogue
     }
 
+    /// Every tool that is listed, as its server and its name.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let servers = self.servers.iter();
+        servers.flat_map(|(server, tools)| names_of(server, tools))
+    }
+
     /// The tool, if it is listed.
     pub(super) fn tool(&self, server: &str, name: &str) -> Option<&Tool> {
         self.servers.get(server)?.get(name)
     }
+}
+
+fn names_of<'a>(
+    server: &'a str,
+    tools: &'a HashMap<String, Tool>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    tools.keys().map(move |tool| (server, tool.as_str()))
 }
 
 #[derive(Debug, Deserialize)]

@@ -99,6 +99,11 @@ impl Targets {
         Ok(Self { servers, catalogue })
     }
 
+    /// Every tool that is listed.
+    pub(super) fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.catalogue.names()
+    }
+
     /// Where the target stands.
     pub(super) fn locate(
         &self,

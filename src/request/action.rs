@@ -106,6 +106,44 @@ impl Action {
         Self::Delete,
     ];
 
+    /// Whether it is an HTTP method on a route, and no part of the Model Context Protocol.
+    pub fn is_http(self) -> bool {
+        match self {
+            Self::Get
+            | Self::Head
+            | Self::Options
+            | Self::Post
+            | Self::Put
+            | Self::Patch
+            | Self::Delete => true,
+            Self::Initialize
+            | Self::Ping
+            | Self::ServerDiscover
+            | Self::Notifications
+            | Self::ClientResponse
+            | Self::SessionStream
+            | Self::SessionDelete
+            | Self::LoggingSetLevel
+            | Self::ToolsList
+            | Self::ResourcesList
+            | Self::ResourcesTemplatesList
+            | Self::PromptsList
+            | Self::TasksList
+            | Self::ToolsCall
+            | Self::ResourcesRead
+            | Self::ResourcesSubscribe
+            | Self::ResourcesUnsubscribe
+            | Self::PromptsGet
+            | Self::CompletionComplete
+            | Self::TasksGet
+            | Self::TasksResult
+            | Self::TasksUpdate
+            | Self::TasksCancel
+            | Self::SubscriptionsListen
+            | Self::Unknown => false,
+        }
+    }
+
     /// The id of the Cedar entity `Mcp::Action::"..."`.
     pub fn as_str(self) -> &'static str {
         match self {

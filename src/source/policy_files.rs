@@ -2,37 +2,28 @@
 
 mod watcher;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::Read;
 use std::path::Path;
-use std::path::PathBuf;
 
 pub use self::watcher::PolicyWatcher;
 use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::PolicyFiles;
 use crate::policy::files::ENTITIES_FILE;
-use crate::policy::files::MAX_FILE_BYTES;
-use crate::policy::files::MAX_FILES;
 use crate::policy::files::POLICY_SUFFIX;
 use crate::policy::files::SCHEMA_FILE;
 use crate::policy::files::TOOLS_FILE;
+use crate::source::folder;
+use crate::source::folder::Wanted;
 
 /// Facts about principals. This version has no use for them, and compiling says so: a file that
 /// takes someone's access away must not be passed over in silence.
 const PRINCIPALS_FILE: &str = "principals.yaml";
 /// The subdirectory that holds tests, and therefore no policies.
-const TESTS_DIRECTORY: &str = "tests";
+pub const TESTS_DIRECTORY: &str = "tests";
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
 const MOUNT_LINK: &str = "..data";
-/// Deepest accepted subdirectory.
-const MAX_DEPTH: usize = 8;
-/// Most entries that are looked at, those that are then ignored included.
-const MAX_ENTRIES: usize = 20_000;
-/// Most bytes in all files together.
-const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 
 /// Reads the directory: every file that has a meaning, or none.
 ///
@@ -45,149 +36,38 @@ const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
     // Resolved once, so that a swap of the link in the middle cannot mix two states.
     let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
-    let mut walk = Walk::default();
-    walk.directory(mounted.as_deref().unwrap_or(dir), "", 0);
-    if walk.faults.is_empty() {
-        Ok(PolicyFiles::new(walk.files))
-    } else {
-        Err(walk.faults)
-    }
+    let wanted = Wanted {
+        file: has_meaning,
+        not_below: Some(TESTS_DIRECTORY),
+    };
+    folder::read(mounted.as_deref().unwrap_or(dir), wanted).map(PolicyFiles::new)
 }
 
-#[derive(Debug, Default)]
-struct Walk {
-    files: Vec<Source>,
-    faults: Vec<Fault>,
-    entries: usize,
-    bytes: usize,
-    /// A bound is broken: one fault says so, and nothing more is looked at. A few links that lead in
-    /// a circle make thousands of paths.
-    over: bool,
+/// Reads the tests in a folder, or the one file of them: every `*.yaml`, named by its whole path.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_tests(path: &Path) -> Result<Vec<Source>, Vec<Fault>> {
+    let wanted = Wanted {
+        file: is_test,
+        not_below: None,
+    };
+    if path.is_dir() {
+        return folder::read(path, wanted).map(|files| {
+            let whole = |file: Source| Source {
+                name: path.join(&*file.name).display().to_string().into(),
+                ..file
+            };
+            files.into_iter().map(whole).collect()
+        });
+    }
+    folder::read_one(path).map(|file| vec![file])
 }
 
-impl Walk {
-    fn directory(&mut self, dir: &Path, below: &str, depth: usize) {
-        if depth > MAX_DEPTH {
-            return self.give_up(below, "the directory is nested too deeply");
-        }
-        let mut entries = match list(dir) {
-            Ok(entries) => entries,
-            Err(error) => {
-                let name = if below.is_empty() {
-                    dir.to_string_lossy()
-                } else {
-                    below.into()
-                };
-                return self.fault(&name, &format!("the directory cannot be read: {error}"));
-            }
-        };
-        entries.sort();
-        for path in entries {
-            if self.over {
-                return;
-            }
-            self.entries = self.entries.saturating_add(1);
-            if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
-                return self.give_up(below, "there are too many files");
-            }
-            self.entry(&path, below, depth);
-        }
-    }
-
-    fn entry(&mut self, path: &Path, below: &str, depth: usize) {
-        let Some(file_name) = path.file_name() else {
-            return;
-        };
-        let shown = format!("{below}{}", file_name.to_string_lossy());
-        let Some(name) = file_name.to_str() else {
-            return self.fault(&shown, "the name is not UTF-8");
-        };
-        if name.starts_with('.') {
-            return;
-        }
-        // Follows links, and so does everything below.
-        let kind = match fs::metadata(path) {
-            Ok(metadata) => metadata.file_type(),
-            Err(error) if has_meaning(name) => {
-                return self.fault(&shown, &format!("the file cannot be read: {error}"));
-            }
-            // A dangling link, or a file that has just gone, of no meaning here.
-            Err(_) => return,
-        };
-        if kind.is_dir() && !has_meaning(name) {
-            if !(below.is_empty() && name == TESTS_DIRECTORY) {
-                let below = format!("{shown}/");
-                self.directory(path, &below, depth.saturating_add(1));
-            }
-        } else if has_meaning(name) {
-            if kind.is_file() {
-                self.file(path, shown);
-            } else {
-                // A folder in the place of a file would take the file out of force without a word,
-                // and opening a pipe could wait for ever.
-                self.fault(&shown, "this is not a regular file");
-            }
-        }
-    }
-
-    fn file(&mut self, path: &Path, name: String) {
-        match text(path) {
-            Ok(text) => {
-                self.bytes = self.bytes.saturating_add(text.len());
-                if self.bytes > MAX_TOTAL_BYTES {
-                    return self.give_up(&name, "the files are too large together");
-                }
-                self.files.push(Source {
-                    name: name.into(),
-                    text: text.into(),
-                });
-            }
-            Err(error) => self.fault(&name, &format!("the file cannot be read: {error}")),
-        }
-    }
-
-    fn give_up(&mut self, name: &str, message: &str) {
-        self.over = true;
-        self.fault(name, message);
-    }
-
-    fn fault(&mut self, name: &str, message: &str) {
-        let source = Source {
-            name: name.into(),
-            text: "".into(),
-        };
-        self.faults
-            .push(Fault::error(&source, None, message).hide_excerpt());
-    }
-}
-
-fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where policies are read from"
-    )]
-    let entries = fs::read_dir(dir)?;
-    entries
-        .take(MAX_ENTRIES.saturating_add(1))
-        .map(|entry| Ok(entry?.path()))
-        .collect()
-}
-
-/// The text of a file that may be growing.
-fn text(path: &Path) -> io::Result<String> {
-    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(most.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        let message = format!("it is larger than {MAX_FILE_BYTES} bytes");
-        return Err(io::Error::other(message));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        io::Error::other(format!("it is not UTF-8 at byte {at}"))
-    })
+fn is_test(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
 /// Whether a file of this name, in whatever case, is worth handing over. A name that is right but
@@ -207,6 +87,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
+    use crate::policy::files::MAX_FILE_BYTES;
 
     fn with(files: &[(&str, &str)]) -> TempDir {
         let dir = tempdir().unwrap();
@@ -281,7 +162,7 @@ mod tests {
         symlink(dir.path().join("nowhere"), dir.path().join("gone.cedar")).unwrap();
         symlink("/dev/null", dir.path().join("null.cedar")).unwrap();
         symlink("/dev/null", dir.path().join("ignored")).unwrap();
-        let odd = std::ffi::OsStr::from_bytes(b"odd\xff.cedar");
+        let odd = OsStr::from_bytes(b"odd\xff.cedar");
         fs::write(dir.path().join(odd), "").unwrap();
         let expected = [
             "big.cedar: error: the file cannot be read: it is larger than 1048576 bytes",

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::cli::check::case::Case;
-use crate::cli::check::case::CaseFault;
-use crate::cli::check::case::Written;
-use crate::cli::check::case::WrittenContext;
-use crate::cli::check::case::WrittenPrincipal;
+use crate::cli::case::Case;
+use crate::cli::case::CaseFault;
+use crate::cli::case::Written;
+use crate::cli::case::WrittenContext;
+use crate::cli::case::WrittenPrincipal;
 
 /// The caller, the target and the circumstances.
 #[derive(Clone, Debug, clap::Args)]
