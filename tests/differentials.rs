@@ -20,6 +20,8 @@ mod encodings;
 mod headers;
 #[path = "differentials/paths.rs"]
 mod paths;
+#[path = "differentials/values.rs"]
+mod values;
 #[path = "differentials/world.rs"]
 mod world;
 
@@ -40,6 +42,11 @@ fn replay(rows: &[Row]) {
 #[test]
 fn a_body_with_two_readings_runs_nothing() {
     replay(&bodies::rows());
+}
+
+#[test]
+fn a_value_that_not_every_reader_takes_runs_nothing() {
+    replay(&values::rows());
 }
 
 #[test]

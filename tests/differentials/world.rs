@@ -4,7 +4,6 @@ use std::fmt;
 use std::fmt::Display;
 use std::fmt::Formatter;
 use std::fmt::Write as _;
-use std::fs;
 use std::thread;
 use std::thread::ScopedJoinHandle;
 
@@ -17,6 +16,7 @@ use super::support::sidecar::Sidecar;
 use super::support::tokens::Key;
 use super::support::two_tools::Kind;
 use super::support::two_tools::TwoTools;
+use super::support::two_tools::only_policy;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
@@ -115,15 +115,7 @@ impl World {
              limits: {{deadline: 2s}}\n",
             key.authenticator()
         );
-        let sidecar = Sidecar::launch_in(&config, |policies| {
-            for entry in policies.read_dir().expect("the policy folder is there") {
-                let path = entry.expect("an entry").path();
-                if path.extension().is_some_and(|kind| kind == "cedar") {
-                    fs::remove_file(path).expect("a copy of a starter policy");
-                }
-            }
-            fs::write(policies.join("10-greet.cedar"), POLICY).expect("cannot write a policy");
-        });
+        let sidecar = Sidecar::launch_in(&config, |folder| only_policy(folder, POLICY));
         let sidecar = sidecar.until_ready();
         let authorizer = sidecar.grpc;
         let places = thread::scope(|scope| {

@@ -1,6 +1,7 @@
 //! Real MCP servers with the tools `greet` and `danger`, which write down what they ran and for whom.
 
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -89,4 +90,15 @@ impl TwoTools {
             .map(|line| serde_json::from_str(line).expect("the record is NDJSON"))
             .collect()
     }
+}
+
+/// Puts this text in the place of every policy of a folder.
+pub(crate) fn only_policy(folder: &Path, text: &str) {
+    for entry in folder.read_dir().expect("the policy folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|kind| kind == "cedar") {
+            fs::remove_file(path).expect("a policy can be removed");
+        }
+    }
+    fs::write(folder.join("10-tools.cedar"), text).expect("a policy can be written");
 }
