@@ -20,14 +20,16 @@ use super::support::two_tools::only_policy;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-/// Who is signed in may shake hands, and greet; `danger` is permitted to nobody.
+/// Who is signed in may shake hands, and call everything but `danger`: so a body that hides the name
+/// from us is let through, as well as one that shows us another.
 const POLICY: &str = r#"
 @id("handshake")
 permit (principal is Mcp::User, action in [Mcp::Action::"lifecycle", Mcp::Action::"discover"],
   resource is Mcp::Server);
-@id("greet")
-permit (principal is Mcp::User, action == Mcp::Action::"tools/call",
-  resource == Mcp::Tool::"weather/greet");
+@id("tools")
+permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource is Mcp::Tool);
+@id("never-danger")
+forbid (principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/danger");
 "#;
 
 /// One request, and what becomes of it.
@@ -143,7 +145,8 @@ impl World {
                 .collect()
         });
         let faults = done.iter().flatten().flat_map(|one| one.faults.clone());
-        (faults.collect(), table(rows, &done))
+        let crossed = self.places.iter().flat_map(Place::crossed);
+        (faults.chain(crossed).collect(), table(rows, &done))
     }
 }
 
@@ -171,15 +174,14 @@ impl Place {
     }
 
     fn replay(&self, rows: &[Row], token: &str) -> Vec<Replayed> {
-        let replayed = rows.iter().map(|row| self.replay_one(row, token)).collect();
-        let crossed = self.server.runs();
-        let mut crossed = crossed.iter().filter(|run| !run.subject.is_empty());
-        assert!(
-            crossed.all(|run| run.tool == "greet"),
-            "{:?}: nothing else ever ran for a caller",
-            self.kind
-        );
-        replayed
+        rows.iter().map(|row| self.replay_one(row, token)).collect()
+    }
+
+    /// What ran behind the front door so far, in whichever row, and should not have.
+    fn crossed(&self) -> impl Iterator<Item = String> {
+        let runs = self.server.runs().into_iter();
+        let wrong = runs.filter(|run| !run.subject.is_empty() && run.tool != "greet");
+        wrong.map(|run| format!("{:?}: {run:?} through the front door", self.kind))
     }
 
     fn replay_one(&self, row: &Row, token: &str) -> Replayed {
