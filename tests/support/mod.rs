@@ -43,3 +43,4 @@ pub(crate) mod stack;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod tools;
+pub(crate) mod two_tools;

@@ -65,6 +65,14 @@ async def run(arguments, requests):
     ):
         tools = [tool.name for tool in (await client.list_tools()).tools] if arguments.list else []
         result = await client.call_tool(arguments.tool, json.loads(arguments.arguments))
+        first = len(requests)
+        while (
+            arguments.until
+            and not result.is_error
+            and all(status != arguments.until for *_, status in requests[first:])
+        ):
+            await asyncio.sleep(0.1)
+            result = await client.call_tool(arguments.tool, json.loads(arguments.arguments))
         text = "".join(getattr(block, "text", "") for block in result.content)
         return {"ok": not result.is_error, "tools": tools, "text": text}
 
@@ -86,6 +94,9 @@ def main():
     parser.add_argument("--tool", default="get_forecast")
     parser.add_argument("--arguments", default='{"city": "Oslo"}', help="a JSON object")
     parser.add_argument("--list", action="store_true", help="list the tools first")
+    parser.add_argument(
+        "--until", type=int, help="call again until an answer after the first call has this status"
+    )
     parser.add_argument("--deadline", type=float, default=20, help="seconds for everything")
     arguments = parser.parse_args()
     arguments.client_secret = arguments.client_secret or f"{arguments.client_id}-secret"
