@@ -27,12 +27,10 @@ pub(crate) struct Report {
 }
 
 /// One finding.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Check {
-    /// What was looked at; the same id can come more than once.
+struct Check {
     id: String,
-    /// Which case of it.
     name: String,
     status: Status,
     #[serde(default)]
@@ -90,27 +88,17 @@ impl Report {
         passed.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The others.
-    pub(crate) fn failed(&self) -> Vec<&str> {
-        let failed = self.scenarios.iter().filter(|(_, checks)| !passes(checks));
-        failed.map(|(name, _)| name.as_str()).collect()
-    }
-
-    /// What was found in a scenario.
-    pub(crate) fn checks(&self, scenario: &str) -> &[Check] {
-        self.scenarios.get(scenario).map_or(&[], Vec::as_slice)
+    /// The successes of a scenario that say something, in order: each check's id, and which case of it.
+    pub(crate) fn successes(&self, scenario: &str) -> Vec<(&str, &str)> {
+        let checks = self.scenarios.get(scenario).into_iter().flatten();
+        let succeeded = checks.filter(|check| check.says_something());
+        succeeded.map(|check| (&*check.id, &*check.name)).collect()
     }
 }
 
 impl Check {
-    /// Whether it is a success that says something of the server.
-    pub(crate) fn succeeded(&self) -> bool {
+    fn says_something(&self) -> bool {
         self.status == Status::Success && self.id != ALWAYS
-    }
-
-    /// Which check it is.
-    pub(crate) fn key(&self) -> (&str, &str) {
-        (&self.id, &self.name)
     }
 }
 
@@ -131,7 +119,7 @@ impl fmt::Display for Report {
 
 fn passes(checks: &[Check]) -> bool {
     let failed = checks.iter().any(|check| check.status == Status::Failure);
-    !failed && checks.iter().any(Check::succeeded)
+    !failed && checks.iter().any(Check::says_something)
 }
 
 /// Each scenario has a folder, `server-<name>-<when>`, with the findings.
