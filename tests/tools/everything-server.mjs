@@ -16,10 +16,11 @@ import { createMcpExpressApp as createSessionApp } from '@modelcontextprotocol/s
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import * as v1 from '@modelcontextprotocol/sdk/types.js';
 import {
-  McpServer, ResourceTemplate, acceptedContent, completable, createMcpHandler,
-  createRequestStateCodec, fromJsonSchema, inputRequired,
+  McpServer, ResourceTemplate, acceptedContent, completable, createMcpHandler, createRequestStateCodec,
+  fromJsonSchema, inputRequired,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { EXTENSION, WITHOUT_TASKS, withTasks } from './everything-server-tasks.mjs';
 
 const NAME = { name: 'everything', version: '1.0.0' };
 // One red pixel, and a tenth of a millisecond of silence.
@@ -29,10 +30,7 @@ const WAV = 'UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQIAAACAgA==';
 
 const text = (words) => ({ type: 'text', text: words });
 const image = { type: 'image', data: PNG, mimeType: 'image/png' };
-const embedded = (uri, mimeType, words) => ({
-  type: 'resource',
-  resource: { uri, mimeType, text: words },
-});
+const embedded = (uri, mimeType, words) => ({ type: 'resource', resource: { uri, mimeType, text: words } });
 const says = (...content) => ({ content });
 const user = (content) => ({ role: 'user', content });
 const object = (properties = {}, required = Object.keys(properties)) => ({
@@ -54,6 +52,7 @@ const TOOLS = {
       image,
       embedded('test://mixed-content-resource', 'application/json', '{"kinds":3}'),
     ),
+  greet: ({ name }) => says(text(`Hello, ${name}!`)),
   test_error_handling: () => ({ ...says(text('This tool always fails.')), isError: true }),
   test_tool_with_progress: async (_, call) => {
     for (const progress of [0, 50, 100]) await call.progress(progress, 100);
@@ -81,6 +80,7 @@ const SCHEMAS = {
     else: { required: ['email'] },
     additionalProperties: false,
   },
+  greet: object({ name: STRING }),
   test_sampling: object({ prompt: STRING }),
   test_elicitation: object({ message: STRING }),
   test_custom_header: object({ region: { type: 'string', 'x-mcp-header': 'Region' } }),
@@ -109,11 +109,7 @@ const RESOURCES = {
   'test://static-binary': { mimeType: 'image/png', blob: PNG },
   'test://watched-resource': { mimeType: 'text/plain', text: 'Text that could change.' },
 };
-const fromTemplate = (uri, id) => ({
-  uri,
-  mimeType: 'application/json',
-  text: JSON.stringify({ id, from: 'template' }),
-});
+const fromTemplate = (uri, id) => ({ uri, mimeType: 'application/json', text: JSON.stringify({ id }) });
 
 // ---- 2025-11-25 ---------------------------------------------------------------------------------
 
@@ -163,13 +159,12 @@ function callOf(extra) {
   const notify = (method, params) => extra.sendNotification({ method, params });
   const ask = (method, params, result) => extra.sendRequest({ method, params }, result);
   const progressToken = extra._meta?.progressToken;
+  const progress = (value, total) =>
+    notify('notifications/progress', { progressToken, progress: value, total });
   return {
     notify,
     ask,
-    progress: async (progress, total) => {
-      if (progressToken === undefined) return;
-      await notify('notifications/progress', { progressToken, progress, total });
-    },
+    progress: progressToken === undefined ? () => {} : progress,
     elicit: async (message, requestedSchema) => {
       const params = { message, requestedSchema };
       const { action, content } = await ask('elicitation/create', params, v1.ElicitResultSchema);
@@ -232,18 +227,16 @@ function sessionServer() {
 // Keeps every event of a session, for clients that come back with `Last-Event-ID`.
 function eventStore() {
   const events = [];
-  return {
-    storeEvent: async (stream, message) => String(events.push({ stream, message }) - 1),
-    getStreamIdForEventId: async (id) => events[Number(id)]?.stream,
-    replayEventsAfter: async (last, { send }) => {
-      const stream = events[Number(last)]?.stream ?? '';
-      for (const [id, event] of events.entries()) {
-        const missed = id > Number(last) && event.stream === stream && event.message.jsonrpc;
-        if (missed) await send(String(id), event.message);
-      }
-      return stream;
-    },
+  const replayEventsAfter = async (last, { send }) => {
+    const stream = events[Number(last)]?.stream ?? '';
+    for (const [id, event] of events.entries()) {
+      const missed = id > Number(last) && event.stream === stream && event.message.jsonrpc;
+      if (missed) await send(String(id), event.message);
+    }
+    return stream;
   };
+  const storeEvent = async (stream, message) => String(events.push({ stream, message }) - 1);
+  return { storeEvent, replayEventsAfter };
 }
 
 function withSessions() {
@@ -341,15 +334,10 @@ const MODERN_TOOLS = {
     await request.log('info', 'Only for who asked for it.');
     return says(text('Logged.'));
   },
+  ...WITHOUT_TASKS,
   test_custom_header: () => says(text('The header agreed.')),
-  test_trigger_tool_change: () => {
-    modern.notify.toolsChanged();
-    return says(text('The tools have changed.'));
-  },
-  test_trigger_prompt_change: () => {
-    modern.notify.promptsChanged();
-    return says(text('The prompts have changed.'));
-  },
+  test_trigger_tool_change: () => (modern.notify.toolsChanged(), says(text('Tools changed.'))),
+  test_trigger_prompt_change: () => (modern.notify.promptsChanged(), says(text('Prompts changed.'))),
 };
 
 const MODERN_SCHEMAS = new Map(
@@ -357,19 +345,16 @@ const MODERN_SCHEMAS = new Map(
 );
 
 function modernServer() {
-  const server = new McpServer(NAME, { capabilities: { logging: {} }, requestState: { verify: codec.verify } });
+  const capabilities = { logging: {}, extensions: { [EXTENSION]: {} } };
+  const server = new McpServer(NAME, { capabilities, requestState: { verify: codec.verify } });
   const tool = (name, run) =>
     server.registerTool(name, { description: `The tool ${name}.`, inputSchema: MODERN_SCHEMAS.get(name) }, run);
   for (const [name, run] of Object.entries(TOOLS)) {
     tool(name, (given, { mcpReq }) => {
       const progressToken = mcpReq._meta?.progressToken;
-      const progress = async (value, total) => {
-        if (progressToken === undefined) return;
-        await mcpReq.notify({
-          method: 'notifications/progress', params: { progressToken, progress: value, total },
-        });
-      };
-      return run(given, { progress });
+      const tell = (params) => mcpReq.notify({ method: 'notifications/progress', params });
+      const progress = (value, total) => tell({ progressToken, progress: value, total });
+      return run(given, { progress: progressToken === undefined ? () => {} : progress });
     });
   }
   for (const [name, run] of Object.entries(MODERN_TOOLS)) tool(name, (_, { mcpReq }) => run(mcpReq));
@@ -398,6 +383,7 @@ const modern = createMcpHandler(modernServer, { legacy: 'reject' });
 function withoutSessions() {
   const app = createModernApp();
   const handle = toNodeHandler(modern);
+  app.post('/mcp', withTasks);
   app.all('/mcp', (request, response) => handle(request, response, request.body));
   return app;
 }

@@ -307,7 +307,6 @@ fn a_method_that_the_stated_revision_lacks_is_unknown_unless_it_names_something(
         ("2026-07-28", "resources/subscribe"),
         ("2026-07-28", "resources/unsubscribe"),
         ("2026-07-28", "tasks/result"),
-        ("2025-11-25", "tasks/update"),
     ] {
         assert_eq!(asked(version, method, ""), unknown, "{method}");
         let misshapen = r#""uri":7,"taskId":"","#;
