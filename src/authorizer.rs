@@ -37,6 +37,7 @@ use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
+use crate::decision::Versions;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
@@ -359,7 +360,18 @@ fn message_denial(fault: &MessageFault) -> Denial {
         K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
         K::MethodNotAllowed => Reason::NotPermitted,
     };
-    Denial::new(reason, fault.to_string())
+    let mut denial = Denial::new(reason, fault.to_string());
+    if let K::UnsupportedVersion {
+        requested,
+        supported,
+    } = &fault.kind
+    {
+        denial.versions = Some(Versions {
+            requested: requested.clone(),
+            supported: supported.clone(),
+        });
+    }
+    denial
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::decision::challenge::DpopChallenge;
 use crate::identity::Identity;
 use crate::policy::Evaluation;
@@ -131,12 +133,23 @@ pub struct Denial {
     pub credential_fault: bool,
     /// What is wrong with the proof of possession, where that is why the credential did not pass.
     pub dpop: Option<DpopChallenge>,
+    /// The protocol version that was asked for and those that are served, where that is why.
+    pub versions: Option<Versions>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Ids of the policies that forbid it, sorted.
     pub forbidden_by: Vec<Arc<str>>,
     /// Policies that failed to evaluate.
     pub failures: Vec<PolicyFailure>,
+}
+
+/// What lets a client choose another protocol version (2026-07-28, `UnsupportedProtocolVersionError`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// What was asked for, at most 64 bytes.
+    pub requested: String,
+    /// What is served.
+    pub supported: Vec<String>,
 }
 
 impl Denial {
@@ -154,6 +167,7 @@ impl Denial {
             required_scopes: Vec::new(),
             credential_fault: false,
             dpop: None,
+            versions: None,
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),

@@ -16,6 +16,7 @@ use crate::authorizer::outcome::Outcome;
 use crate::authorizer::outcome::Refusal;
 use crate::decision::Denial;
 use crate::decision::Reason;
+use crate::decision::Versions;
 use crate::decision::challenge;
 use crate::decision::headers::Obligation;
 use crate::decision::status;
@@ -237,6 +238,8 @@ struct Body<'a> {
     message: &'a str,
     decision_id: &'a str,
     required_scopes: &'a [String],
+    #[serde(flatten)]
+    versions: Option<&'a Versions>,
 }
 
 #[derive(Serialize)]
@@ -262,6 +265,7 @@ fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
         message: &denial.message,
         decision_id,
         required_scopes: &denial.required_scopes,
+        versions: denial.versions.as_ref(),
     };
     let id = refusal.rpc_id.as_deref();
     let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
@@ -366,5 +370,21 @@ mod tests {
         assert_eq!(nonces[0].value, "n-1");
         let allowed = http_response(outcome(Answer::Allow(Vec::new())));
         assert_eq!(allowed.headers().get("dpop-nonce"), None);
+    }
+
+    #[test]
+    fn a_refused_version_is_answered_with_those_that_are_served() {
+        let mut denial = Denial::plain(Reason::UnsupportedVersion);
+        denial.versions = Some(Versions {
+            requested: "1999-01-01".to_owned(),
+            supported: vec!["2025-11-25".to_owned()],
+        });
+        let mut refusal = not_here(Reason::UnsupportedVersion, "");
+        (refusal.denial, refusal.rpc_id) = (denial, Some("7".into()));
+        let body: serde_json::Value =
+            serde_json::from_slice(&refusal_body(&refusal, "d-1")).unwrap();
+        assert_eq!(body["error"]["code"], -32022);
+        assert_eq!(body["error"]["data"]["requested"], "1999-01-01");
+        assert_eq!(body["error"]["data"]["supported"][0], "2025-11-25");
     }
 }

@@ -43,10 +43,29 @@ pub(super) fn operations(
             Err(malformed("a notification has no `id`"))
         }
         Kind::Request(name) => match Method::find(name) {
+            Some(method) if is_foreign(method, &envelope.params) => {
+                Ok(only(on_server(Action::Unknown, server)))
+            }
             Some(method) => request(method, &envelope.params, server),
             None => Ok(only(on_server(Action::Unknown, server))),
         },
     }
+}
+
+/// Whether the method is none of the revision that the body states, and nothing is named that it could
+/// act on. The server has to answer that it knows no such method. Where something is named, that is
+/// what is decided: servers run methods of other revisions as well.
+fn is_foreign(method: &Method, params: &Params<'_>) -> bool {
+    let Field::Text(version) = &params.meta_version else {
+        return false;
+    };
+    let named = match method.target {
+        TargetKind::Tool | TargetKind::Prompt => &params.name,
+        TargetKind::Resource => &params.uri,
+        TargetKind::Task => &params.task_id,
+        TargetKind::Server | TargetKind::Reference | TargetKind::Subscriptions => return false,
+    };
+    *named == Field::Absent && !method.revisions.contains(&&**version)
 }
 
 fn request(

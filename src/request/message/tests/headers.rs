@@ -292,3 +292,29 @@ fn other_methods_have_their_own_rules() {
         assert_eq!(fault.kind, MessageFaultKind::MethodNotAllowed, "{method}");
     }
 }
+
+#[test]
+fn a_method_that_the_stated_revision_lacks_is_unknown_unless_it_names_something() {
+    let asked = |version: &str, method: &str, named: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{named}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}}}"#
+        );
+        let read = read_with(&head(version, method, ""), body.as_bytes());
+        read.ok().map(|message| decided(&message))
+    };
+    let unknown = Some(vec![("unknown", String::new())]);
+    for (version, method) in [
+        ("2026-07-28", "resources/subscribe"),
+        ("2026-07-28", "resources/unsubscribe"),
+        ("2026-07-28", "tasks/result"),
+    ] {
+        assert_eq!(asked(version, method, ""), unknown, "{method}");
+        let misshapen = r#""uri":7,"taskId":"","#;
+        assert_eq!(asked(version, method, misshapen), None, "{method}");
+    }
+    assert_eq!(asked("2025-11-25", "resources/subscribe", ""), None);
+    assert_eq!(
+        asked("2026-07-28", "resources/subscribe", r#""uri":"u","#),
+        Some(vec![("resources/subscribe", "resource u".to_owned())])
+    );
+}
