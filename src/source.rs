@@ -12,6 +12,7 @@ mod quiet;
 pub mod revocation_file;
 #[cfg(test)]
 mod testing;
+pub mod tool_list;
 
 use std::fmt;
 use std::future::Future;
