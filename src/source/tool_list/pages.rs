@@ -141,12 +141,12 @@ mod tests {
         let last = take(&mut pages, r#"{"tools":[]}"#);
         assert_eq!(last, Err(PageFault::TooManyPages));
 
-        let list = |count: usize| {
+        let many = |count: usize| {
             let tools: Vec<String> = (0..count).map(|n| format!(r#"{{"name":"{n}"}}"#)).collect();
             format!(r#"{{"tools":[{}]}}"#, tools.join(","))
         };
-        assert_eq!(one(&list(MAX_TOOLS)), Ok(None));
-        assert_eq!(one(&list(MAX_TOOLS + 1)), Err(PageFault::TooManyTools));
+        assert_eq!(one(&many(MAX_TOOLS)), Ok(None));
+        assert_eq!(one(&many(MAX_TOOLS + 1)), Err(PageFault::TooManyTools));
         let cursor = |length: usize| {
             let cursor = "c".repeat(length);
             format!(r#"{{"tools":[],"nextCursor":"{cursor}"}}"#)

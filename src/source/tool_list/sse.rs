@@ -100,7 +100,7 @@ mod tests {
             text in "(data: ?[ab]{0,3}|: x|id: 1|\r\n|\n|\r){0,20}",
             at in any::<prop::sample::Index>(),
         ) {
-            let (one, two) = text.as_bytes().split_at(at.index(text.len() + 1));
+            let (one, two) = text.as_bytes().split_at(at.index(text.len().saturating_add(1)));
             let mut events = Events::default();
             let mut cut = events.push(one);
             cut.extend(events.push(two));

@@ -27,7 +27,9 @@ pub(super) struct Catalogue {
 /// What is written of a tool, beside its server and its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    /// MCP's hints, and the title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// MCP's hints.
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Map<String, Value>>,
     #[serde(rename = "inputSchema", skip_serializing_if = "Option::is_none")]
@@ -83,12 +85,9 @@ struct Listed {
 
 impl Entry {
     fn of(tool: &StatedTool, hints: StatedHints, own: Map<String, Value>) -> Self {
-        let mut annotations = hints::annotations(hints);
-        if let Some(title) = &tool.title {
-            annotations.insert("title".to_owned(), title.as_str().into());
-        }
         Self {
-            annotations: Some(annotations),
+            title: tool.title.clone(),
+            annotations: Some(hints::annotations(hints)),
             input_schema: tool.input_schema.clone(),
             own,
         }
@@ -238,7 +237,7 @@ mod tests {
         let expected = json!({"tools": [
             {"server": "s", "name": "a\u{1b}", "annotations": {}, "inputSchema": schema,
              "labels": [], "groups": []},
-            {"server": "s", "name": "b", "annotations": {"readOnlyHint": true, "title": "T"},
+            {"server": "s", "name": "b", "title": "T", "annotations": {"readOnlyHint": true},
              "inputSchema": schema, "labels": [], "groups": []},
         ]});
         assert_eq!(written(&catalogue), expected);
