@@ -127,7 +127,8 @@ pub(super) fn after_refusal(status: u16, error: Option<&RpcError>) -> Next {
         };
     };
     match (error.code, status) {
-        (UNSUPPORTED_VERSION, _) => {
+        // One that names none, though it must, is asked for the newest.
+        (UNSUPPORTED_VERSION, _) if !error.supported.is_empty() => {
             let spoken = |one: &&&str| error.supported.iter().any(|other| other == **one);
             let common = LEGACY.iter().find(spoken);
             common.map_or(Next::Stop, |version| Next::Legacy(version))
@@ -250,7 +251,7 @@ mod tests {
             (503, Some(error(50300, &[])), &Next::Stop),
             (400, Some(error(-32020, &[])), &Next::Stop),
             (400, Some(error(-32021, &[])), &Next::Stop),
-            (400, Some(error(-32022, &[])), &Next::Stop),
+            (400, Some(error(-32022, &[])), &newest),
             (400, Some(error(-32022, &["2099-01-01"])), &Next::Stop),
             (
                 400,
