@@ -14,6 +14,7 @@ pub mod revocation_file;
 pub mod settling;
 #[cfg(test)]
 mod testing;
+pub mod tool_list;
 
 use std::fmt;
 use std::future::Future;

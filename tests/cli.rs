@@ -780,7 +780,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 17] = [
+const COMMANDS: [(&str, &[&str]); 18] = [
     (
         "serve",
         &[
@@ -837,9 +837,30 @@ const COMMANDS: [(&str, &[&str]); 17] = [
         "health",
         &["--config", "--address", "CEDARGATE_LISTEN_ADMIN"],
     ),
-    ("schema", &["config", "cedar"]),
+    ("schema", &["config", "cedar", "tools"]),
     ("schema config", &[]),
     ("schema cedar", &[]),
+    (
+        "schema tools",
+        &[
+            "--url",
+            "--file",
+            "--server",
+            "--token-env",
+            "--token-file",
+            "--header",
+            "--ca-file",
+            "--insecure-allow-http",
+            "--timeout",
+            "--out",
+            "--merge",
+            "--accept-safer",
+            "--prune",
+            "--check",
+            "--format",
+            "changed; 2 wrong usage",
+        ],
+    ),
     ("token", &["mint", "inspect"]),
     (
         "token mint",

@@ -1,7 +1,10 @@
 //! `cedargate schema`
 
+mod tools;
+
 use clap::Subcommand;
 
+use self::tools::Tools;
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::config;
@@ -9,7 +12,7 @@ use crate::policy;
 
 const EXIT_CODES: &str = "Exit codes: 0 printed; 1 failure; 2 wrong usage.";
 
-/// Print a schema
+/// Print a schema, or make the catalogue of a server's tools
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXIT_CODES)]
 pub(super) enum Schema {
@@ -21,6 +24,7 @@ pub(super) enum Schema {
     /// The Cedar schema that policies are validated against
     #[command(after_help = EXIT_CODES)]
     Cedar,
+    Tools(Box<Tools>),
 }
 
 impl Schema {
@@ -31,6 +35,7 @@ impl Schema {
                 Err(error) => output.failure(&error),
             },
             Self::Cedar => output.data(policy::SCHEMA),
+            Self::Tools(command) => command.run(output),
         }
     }
 }

@@ -1,11 +1,17 @@
 //! `tools.json`: what the operator says of each tool. A server's own word is never taken for it.
 
+pub(super) mod inputs;
+
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use self::inputs::Inputs;
+
+use super::report;
 use super::strict_json;
 use super::strict_json::Placed;
 use crate::fault::Fault;
@@ -25,6 +31,8 @@ pub(super) struct Tool {
     pub(super) groups: Vec<String>,
     /// Absent: the server's.
     pub(super) tenant: Option<String>,
+    /// Absent: nothing is known of its arguments.
+    pub(super) inputs: Option<Inputs>,
 }
 
 /// MCP's tool annotations, complete.
@@ -59,8 +67,26 @@ impl Catalogue {
         faults: &mut Vec<Fault>,
     ) -> Self {
         let mut catalogue = Self::default();
-        for Placed { value, span } in strict_json::tools::<Listed>(source, faults) {
-            let (server, name, tool) = value.known();
+        for Placed { mut value, span } in strict_json::tools::<Listed>(source, faults) {
+            let schema = value.input_schema.take();
+            let (server, name, mut tool) = value.known();
+            tool.inputs = schema.and_then(|schema| {
+                let read = Inputs::read(schema.get());
+                read.inspect_err(|error| {
+                    let text = source.text.get(span.clone()).unwrap_or("");
+                    let at = text.find(schema.get()).unwrap_or(0);
+                    let line = report::first_line(source, span.start.saturating_add(at));
+                    let message =
+                        format!("the `inputSchema` of tool `{name}` cannot be used: {error}");
+                    let help = "policies that read its arguments are not checked against it";
+                    faults.push(
+                        Fault::error(source, Some(line), message)
+                            .help(help)
+                            .warning(),
+                    );
+                })
+                .ok()
+            });
             if !servers.contains(&*server) {
                 let message = format!("no resource of the configuration is named `{server}`");
                 faults.push(Fault::error(source, Some(span.clone()), message).warning());
@@ -94,10 +120,15 @@ fn names_of<'a>(
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Listed {
     server: String,
     name: String,
+    #[serde(rename = "title")]
+    _title: Option<String>,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    input_schema: Option<Box<RawValue>>,
     #[serde(default)]
     annotations: Annotations,
     #[serde(default)]
@@ -137,6 +168,7 @@ impl Listed {
             labels: self.labels,
             groups: self.groups,
             tenant: self.tenant,
+            inputs: None,
         };
         (self.server, self.name, tool)
     }
@@ -199,5 +231,33 @@ mod tests {
         }
         assert_eq!(read("{\"tools\": [], \"more\": 1}").1.len(), 1);
         assert_eq!(read("[]").1.len(), 1);
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_used_is_a_warning() {
+        let (catalogue, faults) = read(
+            "{\"tools\": [\n{\"server\": \"s\", \"name\": \"a\", \"title\": \"A\", \"description\": \"?\",\n\
+             \"inputSchema\": {\"type\": \"object\"}},\n{\"server\": \"s\", \"name\": \"b\",\n\
+             \"inputSchema\": {\"type\": \"text\"}},\n{\"server\": \"s\", \"name\": \"c\"}]}",
+        );
+        assert_eq!(
+            faults,
+            [
+                "tools.json:5:16: warning: the `inputSchema` of tool `b` cannot be used: `type` has \
+                 a value that it cannot have (policies that read its arguments are not checked \
+                 against it)"
+            ]
+        );
+        let has = |name| {
+            catalogue
+                .tool("s", name)
+                .is_some_and(|tool| tool.inputs.is_some())
+        };
+        assert_eq!((has("a"), has("b"), has("c")), (true, false, false));
+        let (_, faults) = read(
+            "{\"tools\": [{\"server\": \"s\", \"name\": \"a\", \"title\": 1}, \
+             {\"server\": \"s\", \"name\": \"b\", \"inputSchema\": {]}]}",
+        );
+        assert_eq!(faults.len(), 1, "not JSON at all: {faults:?}");
     }
 }

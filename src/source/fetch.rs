@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Certificate;
 use reqwest::Client;
+use reqwest::ClientBuilder;
 use reqwest::RequestBuilder;
 use reqwest::Response;
 use reqwest::StatusCode;
@@ -24,7 +25,7 @@ use self::address::is_forbidden;
 pub use self::fault::FetchFault;
 pub use self::fault::TlsFault;
 use self::fault::chain;
-use self::fault::sort;
+pub(super) use self::fault::sort;
 pub use self::validators::Validators;
 use crate::config::Remote;
 use crate::identity::key_set::MAX_SET_BYTES;
@@ -77,26 +78,7 @@ impl Fetcher {
     ///
     /// [`FetchFault::Client`].
     pub fn new(remote: &Remote) -> Result<Self, FetchFault> {
-        install_tls();
-        let mut builder = Client::builder()
-            .user_agent(concat!("cedargate/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .https_only(!remote.insecure_allow_http)
-            .connect_timeout(CONNECT)
-            .timeout(TOTAL)
-            .dns_resolver(CheckedResolver);
-        if let Some(pem) = &remote.ca_pem {
-            let authorities = Certificate::from_pem_bundle(pem)
-                .map_err(|error| FetchFault::Client(chain(&error)))?;
-            if authorities.is_empty() {
-                return Err(FetchFault::Client(
-                    "the CA file holds no certificate".to_owned(),
-                ));
-            }
-            builder = builder.tls_certs_merge(authorities);
-        }
+        let builder = builder(remote)?.connect_timeout(CONNECT).timeout(TOTAL);
         Ok(Self {
             client: builder
                 .build()
@@ -198,23 +180,54 @@ impl Fetcher {
     ///
     /// [`FetchFault::Url`], [`FetchFault::Address`].
     pub fn check(&self, url: &Url) -> Result<(), FetchFault> {
-        let scheme = url.scheme() == "https" || (self.allow_http && url.scheme() == "http");
-        let user = !url.username().is_empty() || url.password().is_some();
-        if !scheme || user {
-            return Err(FetchFault::Url(shown(url)));
-        }
-        let forbidden = match url.host() {
-            None => return Err(FetchFault::Url(shown(url))),
-            // Checked again when it has been resolved.
-            Some(Host::Domain(_)) => false,
-            Some(Host::Ipv4(address)) => is_forbidden(address.into()),
-            Some(Host::Ipv6(address)) => is_forbidden(address.into()),
-        };
-        if forbidden {
-            return Err(FetchFault::Address);
-        }
-        Ok(())
+        check_url(url, self.allow_http)
     }
+}
+
+/// A client that trusts the system's certificate authorities and `remote`'s own. It follows no
+/// redirect, uses no proxy, retries nothing, and connects to no link-local or metadata address. How
+/// long it may take is not settled yet.
+pub(super) fn builder(remote: &Remote) -> Result<ClientBuilder, FetchFault> {
+    install_tls();
+    let mut builder = Client::builder()
+        .user_agent(concat!("cedargate/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .https_only(!remote.insecure_allow_http)
+        .dns_resolver(CheckedResolver);
+    if let Some(pem) = &remote.ca_pem {
+        let authorities =
+            Certificate::from_pem_bundle(pem).map_err(|error| FetchFault::Client(chain(&error)))?;
+        if authorities.is_empty() {
+            return Err(FetchFault::Client(
+                "the CA file holds no certificate".to_owned(),
+            ));
+        }
+        builder = builder.tls_certs_merge(authorities);
+    }
+    Ok(builder)
+}
+
+/// Whether this URL may be asked: over TLS unless `allow_http`, without a user name, and at no address
+/// that is forbidden.
+pub(super) fn check_url(url: &Url, allow_http: bool) -> Result<(), FetchFault> {
+    let scheme = url.scheme() == "https" || (allow_http && url.scheme() == "http");
+    let user = !url.username().is_empty() || url.password().is_some();
+    if !scheme || user {
+        return Err(FetchFault::Url(shown(url)));
+    }
+    let forbidden = match url.host() {
+        None => return Err(FetchFault::Url(shown(url))),
+        // Checked again when it has been resolved.
+        Some(Host::Domain(_)) => false,
+        Some(Host::Ipv4(address)) => is_forbidden(address.into()),
+        Some(Host::Ipv6(address)) => is_forbidden(address.into()),
+    };
+    if forbidden {
+        return Err(FetchFault::Address);
+    }
+    Ok(())
 }
 
 /// Makes AWS-LC the TLS provider of the process, unless there is one already.

@@ -122,7 +122,7 @@ impl TlsFault {
 }
 
 /// What an error of the HTTP client means.
-pub(super) fn sort(error: &reqwest::Error) -> FetchFault {
+pub(in crate::source) fn sort(error: &reqwest::Error) -> FetchFault {
     if error.is_timeout() {
         return FetchFault::TimedOut;
     }
