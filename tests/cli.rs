@@ -975,3 +975,20 @@ fn colours_are_for_terminals_that_want_them() {
     }
     assert!(!folder.run(&["validate"]).err.contains('\u{1b}'));
 }
+
+#[test]
+fn what_serve_warns_of_stands_in_its_log() {
+    let config = "authenticators: [{name: a, type: static_token, token: 0123456789abcdef, subject: s}]\n\
+                  resources: [{name: r, url: \"https://r.example/mcp\", kind: mcp}]\n";
+    let mut sidecar = Sidecar::start(config);
+    let log = sidecar.process().stderr().text();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("every line is a JSON object"))
+        .collect();
+    let warned = |line: &Value| {
+        let warning = line["warning"].as_str().unwrap_or_default();
+        line["level"] == "WARN" && warning.contains("can be guessed")
+    };
+    assert!(lines.iter().any(warned), "{log}");
+}

@@ -87,9 +87,12 @@ impl Serve {
         if self.print_config {
             return output.data(&config::describe(&loaded.config));
         }
-        output.faults(&loaded.warnings);
         if let Err(error) = logging::install(&loaded.config.log) {
             return output.failure(&error);
+        }
+        // In the log's own form: whoever reads it line by line must not trip over an excerpt.
+        for warning in &loaded.warnings {
+            tracing::warn!(%warning, "the configuration is probably not meant so");
         }
         // Where there is one core, threads that hand work to each other only cost.
         let one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
