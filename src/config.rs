@@ -331,10 +331,6 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
     let revocations = map
         .optional("revocations")
         .and_then(|node| settings::read_revocations(node, base, faults));
-    let sessions = map
-        .optional("sessions")
-        .map(|node| sessions::read(node, base, faults));
-    map.finish(faults);
     let config = Config {
         listen,
         client_ip: client_ip.unwrap_or(ClientIp::Peer),
@@ -351,9 +347,10 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
         log: log.unwrap_or_default(),
         explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
         revocations,
-        sessions: sessions.unwrap_or_default(),
+        sessions: sessions::read(map.optional("sessions"), base, faults),
         dev_tokens,
     };
+    map.finish(faults);
     Some((config, policies_dir))
 }
 

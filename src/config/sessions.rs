@@ -87,9 +87,9 @@ pub(super) fn stores() -> [&'static str; 2] {
 }
 
 /// Relative paths start at `base`.
-pub(super) fn read(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Sessions {
+pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) -> Sessions {
     let mut sessions = Sessions::default();
-    let Some(mut map) = Mapping::of(node, faults) else {
+    let Some(mut map) = node.and_then(|node| Mapping::of(node, faults)) else {
         return sessions;
     };
     let shared = map

@@ -114,13 +114,15 @@ pub(crate) fn one_owner(askers: &[&Asker], ask: impl Fn(usize) -> Ask) {
         let answered = waiting.into_iter().map(|one| one.join().expect("no panic"));
         answered.flatten().collect()
     });
-    let mut allowed = [0, 0];
-    for (n, verdict) in verdicts.iter().enumerate() {
-        match verdict.reason.as_str() {
-            "allowed" => allowed[n % 2] += 1,
-            other => assert_eq!(other, "session_mismatch"),
-        }
-    }
-    allowed.sort_unstable();
-    assert_eq!(allowed, [0, 500]);
+    let of = |principal: usize| -> Vec<&str> {
+        let his = verdicts.iter().skip(principal).step_by(2);
+        his.map(|verdict| verdict.reason.as_str()).collect()
+    };
+    let (winner, loser) = if of(0).contains(&"allowed") {
+        (of(0), of(1))
+    } else {
+        (of(1), of(0))
+    };
+    assert_eq!(winner, ["allowed"; 500]);
+    assert_eq!(loser, ["session_mismatch"; 500]);
 }

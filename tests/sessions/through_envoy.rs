@@ -15,54 +15,79 @@ use crate::support::tools::tools;
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const FORECAST: &str = r#"{"city":"Oslo"}"#;
 
-/// The server's own view: method and status of each request that reached it in a session.
-fn seen(server: &Process, session: &str) -> Vec<(String, u64)> {
-    let lines = server.stdout().snapshot();
-    let lines = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    lines
-        .filter(|line: &Value| line["session"] == session)
-        .map(|line| {
-            let method = line["method"].as_str().expect("a method").to_owned();
-            (method, line["status"].as_u64().expect("a status"))
-        })
-        .collect()
+/// Everything between a client and the server.
+struct Scene {
+    server: Process,
+    issuer: AuthorizationServer,
+    sidecar: Sidecar,
+    envoy: Envoy,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let server = Process::spawn("session server", &mut tools().node("session-server.mjs"));
+        let upstream = server.ready_port();
+        let issuer = AuthorizationServer::start(&["--resource", RESOURCE]);
+        let sidecar = Sidecar::start(&format!(
+            "authenticators:\n  \
+             - {{name: corp, type: oidc, issuer: \"{}\", insecure_allow_http: true}}\n\
+             resources:\n  - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
+             limits: {{deadline: 1s}}\n",
+            issuer.issuer()
+        ));
+        let envoy = Envoy::start(&EnvoyConfig::shipped(upstream, sidecar.grpc));
+        envoy.wait_for_authorizer(true);
+        Self {
+            server,
+            issuer,
+            sidecar,
+            envoy,
+        }
+    }
+
+    fn token(&self, person: &str) -> String {
+        self.issuer.user_token(person, "mcp:tools", RESOURCE)
+    }
+
+    fn within(&self, session: &str, request: Request, token: &str) -> Response {
+        let request = request.bearer(token).header("mcp-session-id", session);
+        let request = request.header("mcp-protocol-version", "2025-06-18");
+        self.envoy.send(&request)
+    }
+
+    /// The server's own view: method and status of each request that reached it in a session.
+    fn seen(&self, session: &str) -> Vec<String> {
+        let lines = self.server.stdout().snapshot();
+        let lines = lines.iter();
+        lines
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|line| line["session"] == session)
+            .map(|line| {
+                let method = line["method"].as_str().expect("a method");
+                format!("{method} {}", line["status"])
+            })
+            .collect()
+    }
+}
+
+fn bare(method: &str) -> Request {
+    let request = Request::new(method, "/mcp").header("host", "mcp.example.com");
+    request.header("accept", "text/event-stream")
+}
+
+fn call() -> Request {
+    mcp::post(&mcp::call("get_forecast", FORECAST))
 }
 
 #[test]
 fn a_valid_token_and_the_id_of_anothers_session_are_worth_nothing() {
-    let server = Process::spawn("session server", &mut tools().node("session-server.mjs"));
-    let upstream = server.ready_port();
-    let issuer = AuthorizationServer::start(&["--resource", RESOURCE]);
-    let sidecar = Sidecar::start(&format!(
-        "authenticators:\n  \
-         - {{name: corp, type: oidc, issuer: \"{}\", insecure_allow_http: true}}\n\
-         resources:\n  - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-         limits: {{deadline: 1s}}\n",
-        issuer.issuer()
-    ));
-    let envoy = Envoy::start(&EnvoyConfig::shipped(upstream, sidecar.grpc));
-    envoy.wait_for_authorizer(true);
-    let alice = issuer.user_token("alice", "mcp:tools", RESOURCE);
-    let bob = issuer.user_token("bob", "mcp:tools", RESOURCE);
-
-    let opened = envoy.send(&mcp::post(mcp::INITIALIZE).bearer(&alice));
+    let scene = Scene::start();
+    let (alice, bob) = (scene.token("alice"), scene.token("bob"));
+    let opened = scene.envoy.send(&mcp::post(mcp::INITIALIZE).bearer(&alice));
     assert_eq!(opened.status, 200, "{}", opened.text());
     let session = opened.header("mcp-session-id").join("");
     assert_eq!(session.len(), 36, "a UUID: {session}");
-    let within = |request: Request, token: &str| -> Response {
-        let request = request
-            .bearer(token)
-            .header("mcp-session-id", &session)
-            .header("mcp-protocol-version", "2025-06-18");
-        envoy.send(&request)
-    };
-    let bare = |method: &str| {
-        let request = Request::new(method, "/mcp").header("host", "mcp.example.com");
-        request.header("accept", "text/event-stream")
-    };
-    let call = || mcp::post(&mcp::call("get_forecast", FORECAST));
+    let within = |request, token| scene.within(&session, request, token);
     let forecast = |n: u32| {
         let answer = within(call(), &alice);
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -72,7 +97,6 @@ fn a_valid_token_and_the_id_of_anothers_session_are_worth_nothing() {
     let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(within(mcp::post(ready), &alice).status, 202);
     forecast(1);
-
     for theft in [
         call(),
         mcp::post(mcp::INITIALIZE),
@@ -87,23 +111,17 @@ fn a_valid_token_and_the_id_of_anothers_session_are_worth_nothing() {
     }
     forecast(2);
     assert_eq!(within(bare("DELETE"), &alice).status, 200, "she may end it");
+    assert_eq!(within(call(), &alice).status, 404, "it is over");
+    assert_eq!(within(call(), &bob).status, 403, "and hers still");
     assert_eq!(
-        within(call(), &alice).status,
-        404,
-        "the server has ended it"
-    );
-    assert_eq!(within(call(), &bob).status, 403, "and it is hers still");
-    let reached: Vec<_> = seen(&server, &session)
-        .into_iter()
-        .map(|(method, status)| format!("{method} {status}"))
-        .collect();
-    assert_eq!(
-        reached,
+        scene.seen(&session),
         ["POST 202", "POST 200", "POST 200", "DELETE 200", "POST 404"],
         "nothing of his reached the server"
     );
-
-    let his = envoy.send(&mcp::post(mcp::INITIALIZE).bearer(&bob));
+    let his = scene.envoy.send(&mcp::post(mcp::INITIALIZE).bearer(&bob));
     assert_eq!(his.status, 200, "he can have one of his own");
-    assert!(!sidecar.printed().contains(&session), "an id is a secret");
+    assert!(
+        !scene.sidecar.printed().contains(&session),
+        "an id is a secret"
+    );
 }

@@ -1,5 +1,7 @@
 //! The memory store against a naive one, against time, and against crowds.
 
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+
 use std::sync::Barrier;
 use std::thread;
 
@@ -23,7 +25,8 @@ fn store(idle_s: u64, per_principal: usize, most: usize) -> (Arc<HandClock>, Mem
         per_principal,
         ..Sessions::default()
     };
-    let store = MemorySessions::bounded(&config, Arc::clone(&clock) as Arc<dyn Clock>, most);
+    let told: Arc<dyn Clock> = Arc::<HandClock>::clone(&clock);
+    let store = MemorySessions::bounded(&config, told, most);
     (clock, store)
 }
 

@@ -204,10 +204,12 @@ impl Link {
         if broken && state.number == number && matches!(state.stage, Stage::Up(_)) {
             state.stage = Stage::New;
         }
-        match error.kind() {
-            ErrorKind::Server(_) | ErrorKind::Extension => SessionStoreFault::Refused,
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => SessionStoreFault::Unreadable,
-            _ => SessionStoreFault::Unreachable,
+        if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
+            SessionStoreFault::Refused
+        } else if error.kind() == ErrorKind::Parse {
+            SessionStoreFault::Unreadable
+        } else {
+            SessionStoreFault::Unreachable
         }
     }
 
