@@ -381,17 +381,6 @@ async fn a_redis_that_is_down_is_tried_now_and_then() {
     task.abort();
 }
 
-#[tokio::test]
-async fn a_connection_that_breaks_is_made_again() {
-    let redis = FakeRedis::start(|key| Some(answer(key, None, &[-2]))).await;
-    let stage = stage(redis.port);
-    assert_eq!(stage.find(1).await, Ok(None));
-    redis.answer(|_| Some(b"?\r\n".to_vec()));
-    assert!(stage.find(1).await.is_err());
-    redis.answer(|key| Some(answer(key, None, &[-2])));
-    assert_eq!(stage.find(1).await, Ok(None));
-}
-
 #[test]
 fn a_store_prints_nothing_of_its_connection() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
