@@ -14,6 +14,7 @@ mod known;
 mod origin;
 mod pending;
 mod possession;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,7 @@ use crate::request::message::MessageFault;
 use crate::request::resource;
 use crate::request::resource::ResourceFault;
 use crate::source::Clock;
+use crate::source::SessionStore;
 use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::Transport;
@@ -72,6 +74,8 @@ pub struct Parts {
     pub snapshot: Arc<SnapshotCell>,
     /// Where authenticators get what is not in the configuration.
     pub sources: Sources,
+    /// Where it is remembered whose MCP sessions are whose.
+    pub sessions: Arc<dyn SessionStore>,
     /// Makes the nonces of `DPoP`; random, and new at every start.
     pub nonce_key: [u8; 32],
     /// The clock.
@@ -263,6 +267,13 @@ impl Authorizer {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
+        let visit = match self.visit(pending, incoming, resource, &known).await {
+            Ok(visit) => visit,
+            Err(denial) => {
+                pending.asked(request);
+                return Decision::Deny(denial);
+            }
+        };
         let roles = self.parts.config.explain_to_anonymous
             || matches!(known.identity, Identity::Verified(_));
         let telling = Telling {
@@ -277,7 +288,7 @@ impl Authorizer {
             telling,
         );
         pending.asked(request);
-        decision
+        self.keep(pending, visit, decision).await
     }
 
     /// Reads the message into one request, or says how it cannot be read.

@@ -42,6 +42,8 @@ pub enum Reason {
     UnsupportedVersion,
     /// A browser page of an origin that is not listed sent it.
     OriginNotAllowed,
+    /// The MCP session belongs to another principal.
+    SessionMismatch,
     /// Nothing is configured for the place asked for.
     UnknownResource,
     /// A `forbid` policy failed to evaluate.
@@ -54,7 +56,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Allowed,
         Self::MissingCredential,
         Self::InvalidCredential,
@@ -64,6 +66,7 @@ impl Reason {
         Self::HeaderMismatch,
         Self::UnsupportedVersion,
         Self::OriginNotAllowed,
+        Self::SessionMismatch,
         Self::UnknownResource,
         Self::PolicyError,
         Self::IssuerUnavailable,
@@ -82,6 +85,7 @@ impl Reason {
             Self::HeaderMismatch => "header_mismatch",
             Self::UnsupportedVersion => "unsupported_version",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::SessionMismatch => "session_mismatch",
             Self::UnknownResource => "unknown_resource",
             Self::PolicyError => "policy_error",
             Self::IssuerUnavailable => "issuer_unavailable",

@@ -89,6 +89,7 @@ impl Core {
             config: Arc::clone(&config),
             snapshot: Arc::clone(&snapshot),
             sources: sources.clone(),
+            sessions: sources::sessions(&config, &clock, &metrics)?,
             nonce_key: nonce_key()?,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),

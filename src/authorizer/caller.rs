@@ -37,7 +37,7 @@ use crate::request::incoming::Incoming;
 use crate::telemetry::metrics::CacheOutcome;
 
 /// What is kept back from the deadline for the rest of the check.
-const RESERVE: Duration = Duration::from_millis(20);
+pub(super) const RESERVE: Duration = Duration::from_millis(20);
 
 /// A caller with what is kept beside the proof of who he is.
 pub(super) struct Caller(Option<Entry>);

@@ -7,6 +7,7 @@ use crate::config::authenticator::Remote;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::scalar;
+use crate::config::sessions::SessionStoreKind;
 use crate::config::token_rules::TokenRules;
 
 /// What happens while a switch is on.
@@ -20,6 +21,9 @@ pub(super) fn meaning(switch: &str) -> &'static str {
         }
         "insecure_allow_http" => {
             "whoever is on the network path can replace what the issuer says, and read what it is asked"
+        }
+        "insecure_allow_plaintext" => {
+            "whoever is on the network path to Redis can take over sessions, and read the password"
         }
         _ => "a check is weaker than it should be",
     }
@@ -46,6 +50,15 @@ impl Config {
             .iter()
             .flat_map(|authenticator| of_authenticator(authenticator))
             .collect();
+        if let SessionStoreKind::Redis(redis) = &self.sessions.store
+            && redis.insecure_allow_plaintext
+        {
+            let switch = "insecure_allow_plaintext";
+            found.push(format!(
+                "`sessions.redis.{switch}` is on: {}",
+                meaning(switch)
+            ));
+        }
         if self.listen.trusts_everybody() {
             found.push(
                 "`listen.trusted_peers` holds every address and there is no `shared_secret`: \

@@ -8,6 +8,7 @@ mod scopes;
 use std::sync::Arc;
 
 pub(super) use crate::config::resource::read::Declared;
+pub(super) use crate::config::resource::read::SESSIONS;
 pub(super) use crate::config::resource::read::read_all;
 pub(super) use crate::config::resource::scopes::read_scopes;
 
@@ -61,6 +62,18 @@ pub struct McpRules {
     pub allowed_origins: Vec<String>,
     /// Accepted protocol revisions; empty: all that are known.
     pub versions: Vec<String>,
+    /// What becomes of `Mcp-Session-Id`.
+    pub sessions: SessionRule,
+}
+
+/// What becomes of the session that a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SessionRule {
+    /// It belongs to the principal who first used it.
+    #[default]
+    Bind,
+    /// The sidecar does not look at it.
+    Ignore,
 }
 
 /// A name for the paths that match a pattern.

@@ -12,6 +12,7 @@ use crate::config::resource::McpRules;
 use crate::config::resource::Resource;
 use crate::config::resource::ResourceKind;
 use crate::config::resource::ResourceMetadata;
+use crate::config::resource::SessionRule;
 use crate::config::resource::address;
 use crate::config::resource::address::Parts;
 use crate::config::resource::route;
@@ -171,15 +172,20 @@ fn read_kind(
 
 fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
     let mut rules = McpRules::default();
-    let Some(map) = Mapping::of(node, faults) else {
+    let Some(mut map) = Mapping::of(node, faults) else {
         return rules;
     };
-    let mut map = map.later(&["sessions"]);
     if let Some(node) = map.optional("allowed_origins") {
         rules.allowed_origins = scalar::texts_of_a_kind(node, &ORIGIN, faults).unwrap_or_default();
     }
     if let Some(node) = map.optional("versions") {
         rules.versions = scalar::texts_of_a_kind(node, &REVISION, faults).unwrap_or_default();
+    }
+    if let Some(sessions) = map
+        .optional("sessions")
+        .and_then(|node| scalar::word(node, &SESSIONS, faults))
+    {
+        rules.sessions = sessions;
     }
     for (key, only) in [("batches", "deny"), ("message_from", "body")] {
         if let Some(node) = map.optional(key)
@@ -193,6 +199,9 @@ fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
     map.finish(faults);
     rules
 }
+
+pub(in crate::config) const SESSIONS: [(&str, SessionRule); 2] =
+    [("bind", SessionRule::Bind), ("ignore", SessionRule::Ignore)];
 
 const ORIGIN: Kind = Kind {
     is: address::is_origin,

@@ -3,12 +3,15 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::config::resource::SESSIONS;
 use crate::config::schema::list_of;
 use crate::config::schema::object;
 use crate::config::schema::string;
 use crate::config::schema::text;
 use crate::config::schema::texts;
+use crate::config::schema::word;
 use crate::config::schema::word_type;
+use crate::config::schema::words;
 
 /// One resource of either kind.
 pub(super) fn any() -> Value {
@@ -87,6 +90,14 @@ fn mcp() -> Value {
             ),
             ("batches", word_type(&["deny"])),
             ("message_from", word_type(&["body"])),
+            (
+                "sessions",
+                word(
+                    "Whether a session belongs to whoever first used it.",
+                    &words(&SESSIONS),
+                    "bind",
+                ),
+            ),
         ],
     )
 }

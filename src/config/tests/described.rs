@@ -113,6 +113,7 @@ fn effective_resources_and_settings_are_readable() {
           versions: []
           batches: deny
           message_from: body
+          sessions: bind
     policies:
       dir: "BASE/policies"
       reload_interval: "1s"
@@ -133,6 +134,11 @@ fn effective_resources_and_settings_are_readable() {
       format: json
     explain_to_anonymous: false
     revocations: null
+    sessions:
+      store: memory
+      idle: "24h"
+      per_principal: "1000"
+      redis: null
     dev_tokens: null
     "#);
 }

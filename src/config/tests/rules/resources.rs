@@ -93,7 +93,11 @@ const RESOURCES: Cases = &[
     ),
     (
         "name: a, url: https://m.example, kind: mcp, mcp: {sessions: bind}",
-        "not supported by this version",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {sessions: ignroe}",
+        "did you mean `ignore`?",
     ),
     (
         "name: a, url: https://m.example, kind: mcp, scopes: {hierarchy: {a: [a]}}",
