@@ -37,6 +37,7 @@ use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
+use crate::decision::UnsupportedVersion;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
@@ -288,7 +289,7 @@ impl Authorizer {
         let head = &incoming.head;
         let (operations, protocol_version) = match &resource.kind {
             ResourceKind::Mcp(rules) => {
-                match message::read(head, &incoming.body, rules, &resource.name) {
+                match message::of(incoming, rules, &resource.name) {
                     Ok(message) => {
                         pending.message_id(message.id);
                         (message.operations, message.protocol_version)
@@ -354,12 +355,26 @@ enum Located<'a> {
 fn message_denial(fault: &MessageFault) -> Denial {
     use crate::request::message::MessageFaultKind as K;
     let reason = match &fault.kind {
-        K::Malformed(_) => Reason::MalformedRequest,
+        K::Malformed(_) | K::Undescribed(_) => Reason::MalformedRequest,
         K::HeaderMismatch(_) => Reason::HeaderMismatch,
         K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
         K::MethodNotAllowed => Reason::NotPermitted,
     };
-    Denial::new(reason, fault.to_string())
+    let mut denial = Denial::new(reason, fault.to_string());
+    match &fault.kind {
+        K::Undescribed(why) => denial = denial.because(why),
+        K::UnsupportedVersion {
+            requested,
+            supported,
+        } => {
+            denial.unsupported = Some(UnsupportedVersion {
+                requested: requested.clone(),
+                supported: supported.clone(),
+            });
+        }
+        K::Malformed(_) | K::HeaderMismatch(_) | K::MethodNotAllowed => {}
+    }
+    denial
 }
 
 #[cfg(test)]

@@ -131,6 +131,8 @@ pub struct Denial {
     pub credential_fault: bool,
     /// What is wrong with the proof of possession, where that is why the credential did not pass.
     pub dpop: Option<DpopChallenge>,
+    /// Which protocol version was asked for, and which there are instead.
+    pub unsupported: Option<UnsupportedVersion>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Ids of the policies that forbid it, sorted.
@@ -154,6 +156,7 @@ impl Denial {
             required_scopes: Vec::new(),
             credential_fault: false,
             dpop: None,
+            unsupported: None,
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),
@@ -176,6 +179,15 @@ impl Denial {
     pub fn reason(&self) -> Reason {
         self.reason
     }
+}
+
+/// What there is to say of a protocol version that is not accepted (2026-07-28, versioning).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedVersion {
+    /// What was asked for, at most 64 bytes.
+    pub requested: String,
+    /// What is accepted.
+    pub supported: Vec<String>,
 }
 
 /// What a caller who is refused may be told.

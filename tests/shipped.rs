@@ -32,9 +32,11 @@ use support::sidecar::PROGRAM;
 
 /// Every YAML file under `deploy/`, and the test that loads it. A file that is added needs a line
 /// here, and the line a test.
-const LOADED: [(&str, Loader); 12] = [
+const LOADED: [(&str, Loader); 14] = [
     ("deploy/envoy/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/envoy.yaml", Loader::EnvoyTests),
+    ("deploy/envoy/mcp-filter/cedargate.yaml", Loader::Validate),
+    ("deploy/envoy/mcp-filter/envoy.yaml", Loader::EnvoyTests),
     ("deploy/envoy/mtls/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/mtls/envoy.yaml", Loader::SameAsTested),
     ("deploy/examples/api-keys.yaml", Loader::Validate),
@@ -57,7 +59,7 @@ const DOCUMENTS: &str = "tests/fixtures/documents";
 enum Loader {
     /// `cedargate validate`, here, beside the starter policies.
     Validate,
-    /// A real Envoy, in `tests/envoy.rs`.
+    /// A real Envoy, in `tests/envoy.rs` or `tests/envoy_metadata.rs`.
     EnvoyTests,
     /// A real Envoy, there, with the block of the README in the shipped file: that makes this one.
     SameAsTested,

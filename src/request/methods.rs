@@ -8,6 +8,15 @@ pub const REVISIONS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", MODE
 /// The first revision without sessions, in which headers repeat what the body says.
 pub const MODERN: &str = "2026-07-28";
 
+/// Whether a revision is [`MODERN`] or later: they are dates, so the order of text is the order of
+/// time.
+pub fn is_modern(version: &str) -> bool {
+    version >= MODERN
+}
+
+/// What the names of notifications start with.
+pub const NOTIFICATION: &str = "notifications/";
+
 /// A client's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -119,6 +128,41 @@ pub static METHODS: [Method; 20] = [
         Action::SubscriptionsListen,
         NEW,
     ),
+];
+
+/// A notification that clients send. All of them, and any other whose name starts with
+/// [`NOTIFICATION`], are the one action [`Action::Notifications`] on the server: they have no
+/// arguments, and revision 2026-07-28 demands no header of them, but what they state must be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Its exact name.
+    pub name: &'static str,
+    /// The revisions that define it for HTTP.
+    pub revisions: &'static [&'static str],
+}
+
+/// Every notification that clients are known to send over HTTP.
+pub static NOTIFICATIONS: [Notification; 5] = [
+    Notification {
+        name: "notifications/initialized",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/cancelled",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/progress",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/roots/list_changed",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/tasks/status",
+        revisions: TASKS_1,
+    },
 ];
 
 impl Method {

@@ -132,6 +132,7 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
         denial,
         challenge: None,
         rpc_id: None,
+        nameless: false,
         allow_origin: None,
     }
 }
@@ -237,6 +238,10 @@ struct Body<'a> {
     message: &'a str,
     decision_id: &'a str,
     required_scopes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supported: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -254,21 +259,25 @@ struct RpcError<'a> {
 }
 
 /// The JSON body of a refusal; a JSON-RPC error object (JSON-RPC 2.0, section 5.1) where the
-/// request's id is known.
+/// request's id is known, or its client would not understand anything else.
 fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
     let denial = &refusal.denial;
+    let version = denial.unsupported.as_ref();
     let plain = Body {
         error: denial.reason().as_str(),
         message: &denial.message,
         decision_id,
         required_scopes: &denial.required_scopes,
+        supported: version.map(|version| &*version.supported),
+        requested: version.map(|version| &*version.requested),
     };
-    let id = refusal.rpc_id.as_deref();
+    let row = status::row(denial.reason());
+    let nameless = refusal.nameless && row.http == status::DenyStatus::BadRequest;
+    let id = refusal.rpc_id.as_deref().or(nameless.then_some("null"));
     let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
         Some(id) => {
-            let code = status::row(denial.reason()).rpc;
             let error = RpcError {
-                code,
+                code: row.rpc,
                 message: &denial.message,
                 data: plain,
             };
@@ -345,6 +354,7 @@ mod tests {
             challenge: challenge::line(&denial, None, &[]),
             denial,
             rpc_id: None,
+            nameless: false,
             allow_origin: Some("https://app.example".to_owned()),
         })));
         let over_http = http_response(refused.clone());

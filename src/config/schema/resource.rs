@@ -85,8 +85,11 @@ fn mcp() -> Value {
                 "versions",
                 texts("Accepted protocol revisions; empty: all that are known."),
             ),
-            ("batches", word_type(&["deny"])),
-            ("message_from", word_type(&["body"])),
+            ("batches", word_type(&["deny", "each"])),
+            (
+                "message_from",
+                word_type(&["body", "envoy_metadata", "insecure_headers"]),
+            ),
         ],
     )
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 const LEGACY_CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger"}}"#;
 
@@ -23,6 +23,7 @@ fn outcome(head: &Head, body: &str) -> &'static str {
         Err(MessageFaultKind::Malformed(_)) => "malformed",
         Err(MessageFaultKind::HeaderMismatch(header)) => header,
         Err(MessageFaultKind::UnsupportedVersion { .. }) => "unsupported",
+        Err(MessageFaultKind::Undescribed(_)) => "undescribed",
         Err(MessageFaultKind::MethodNotAllowed) => "not allowed",
     }
 }
@@ -164,7 +165,7 @@ fn every_kind_of_target_is_mirrored() {
         ),
         ("zzz", r#""name":"p""#, "", "ok"),
     ] {
-        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params},{meta}}}}}"#
         );
