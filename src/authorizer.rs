@@ -288,19 +288,17 @@ impl Authorizer {
     ) -> Result<AccessRequest, Denial> {
         let head = &incoming.head;
         let (operations, protocol_version) = match &resource.kind {
-            ResourceKind::Mcp(rules) => {
-                match message::of(incoming, rules, &resource.name) {
-                    Ok(message) => {
-                        pending.message_id(message.id);
-                        (message.operations, message.protocol_version)
-                    }
-                    Err(fault) => {
-                        let denial = message_denial(&fault);
-                        pending.message_id(fault.id);
-                        return Err(denial);
-                    }
+            ResourceKind::Mcp(rules) => match message::of(incoming, rules, &resource.name) {
+                Ok(message) => {
+                    pending.message_id(message.id);
+                    (message.operations, message.protocol_version)
                 }
-            }
+                Err(fault) => {
+                    let denial = message_denial(&fault);
+                    pending.message_id(fault.id);
+                    return Err(denial);
+                }
+            },
             ResourceKind::Http { routes } => {
                 let operations = http::read(head, routes, &resource.name)
                     .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;

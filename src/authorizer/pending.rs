@@ -222,9 +222,10 @@ impl Pending {
     /// Whether the request states a revision in which clients take a 400 that is no JSON-RPC error for
     /// that of an older server (2026-07-28, streamable HTTP, backward compatibility).
     fn is_modern(&self) -> bool {
-        let of_mcp = self.resource.as_ref().is_none_or(|(_, resource)| {
-            matches!(resource.kind, ResourceKind::Mcp(_))
-        });
+        let of_mcp = self
+            .resource
+            .as_ref()
+            .is_none_or(|(_, resource)| matches!(resource.kind, ResourceKind::Mcp(_)));
         let stated = match (&self.incoming, &self.unread) {
             (Some(incoming), _) => {
                 let version = incoming.head.protocol_version.as_deref();

@@ -272,7 +272,11 @@ authenticators:
     roles: {allow: []}
     insecure_allow_http: true
     insecure_skip_expiry: true
-resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
+resources:
+- name: weather
+  url: https://mcp.example.com/mcp
+  kind: mcp
+  mcp: {message_from: insecure_headers}
 ";
     let Loaded { config, warnings } = parsed(text).unwrap();
     let places: Vec<usize> = warnings
@@ -280,7 +284,7 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
         .filter_map(|one| one.position)
         .map(|at| at.line)
         .collect();
-    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21]);
+    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21, 26]);
     insta::assert_snapshot!(config.danger().join("\n"), @r"
     authenticator `lab`: `insecure_skip_audience` is on: tokens that were issued for other services are accepted
     authenticator `lab`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
@@ -289,6 +293,7 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
     authenticator `lab`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
     authenticator `lab-2`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
     authenticator `lab-2`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
+    resource `weather`: `message_from: insecure_headers`: what a request asks for is taken from its headers, and only the server itself compares them with the body
     `listen.trusted_peers` holds every address and there is no `shared_secret`: everybody may call the http listener
     `listen.xfcc_peers` holds `10.0.0.0/7`: whoever calls from there may claim any client certificate
     ");

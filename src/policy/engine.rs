@@ -253,10 +253,7 @@ impl Engine {
         .map_err(|error| Unusable::Value(error.to_string()))?;
         let mut more = Vec::new();
         if reads.contains(Fields::ARGS) {
-            more.extend(context::args(
-                &operation.arguments,
-                &self.vocabulary.args,
-            )?);
+            more.extend(context::args(&operation.arguments, &self.vocabulary.args)?);
         }
         if per_request(&operation.target.thing) {
             let located = self.locate(&operation.target)?;

@@ -99,9 +99,7 @@ mod tests {
             ),
             (
                 "when { if context has args then context.args.hasTag(\"a\") else [context.session].isEmpty() }",
-                Fields::ARGS
-                    .union(Fields::HAS_ARGS)
-                    .union(Fields::SESSION),
+                Fields::ARGS.union(Fields::HAS_ARGS).union(Fields::SESSION),
             ),
             ("when { context has http.host }", Fields::HTTP),
             ("when { context.args.hasTag(\"a\") }", Fields::ARGS),

@@ -254,6 +254,91 @@ mod tests {
     }
 
     #[test]
+    fn every_target_is_one_that_the_schema_allows() {
+        let text = include_str!("../../policies/schema.cedarschema");
+        let (schema, _) = cedar_policy::Schema::from_cedarschema_str(text).unwrap();
+        for method in &METHODS {
+            let uid = format!("Mcp::Action::\"{}\"", method.action.as_str());
+            let mut allowed: Vec<_> = schema
+                .resources_for_action(&uid.parse().unwrap())
+                .unwrap()
+                .map(|kind| kind.basename().to_owned())
+                .collect();
+            allowed.sort();
+            let expected: &[&str] = match method.target {
+                TargetKind::Server | TargetKind::Subscriptions => &["Server"],
+                TargetKind::Tool => &["Tool"],
+                TargetKind::Prompt => &["Prompt"],
+                TargetKind::Resource => &["Resource"],
+                TargetKind::Task => &["Task"],
+                TargetKind::Reference => &["Prompt", "Resource"],
+            };
+            assert_eq!(allowed, expected, "{}", method.name);
+        }
+    }
+
+    /// The table of the specification's revisions (`ClientRequest` and `ClientNotification` of each
+    /// `schema.ts`, and the tasks extension), with a letter for each revision that has the method.
+    #[test]
+    fn each_revision_has_the_methods_that_its_schema_lists() {
+        let letters = |revisions: &[&str]| -> String {
+            let all = REVISIONS.iter().zip("abcd".chars());
+            all.filter(|(revision, _)| revisions.contains(revision))
+                .map(|(_, letter)| letter)
+                .collect()
+        };
+        let expected = [
+            ("initialize", "abc"),
+            ("ping", "abc"),
+            ("server/discover", "d"),
+            ("logging/setLevel", "abc"),
+            ("tools/list", "abcd"),
+            ("resources/list", "abcd"),
+            ("resources/templates/list", "abcd"),
+            ("prompts/list", "abcd"),
+            ("tasks/list", "c"),
+            ("tools/call", "abcd"),
+            ("resources/read", "abcd"),
+            ("resources/subscribe", "abc"),
+            ("resources/unsubscribe", "abc"),
+            ("prompts/get", "abcd"),
+            ("completion/complete", "abcd"),
+            ("tasks/get", "cd"),
+            ("tasks/result", "c"),
+            ("tasks/update", "d"),
+            ("tasks/cancel", "cd"),
+            ("subscriptions/listen", "d"),
+        ];
+        let found: Vec<_> = METHODS
+            .iter()
+            .map(|method| (method.name, letters(method.revisions)))
+            .collect();
+        let expected = expected.map(|(name, letters)| (name, letters.to_owned()));
+        assert_eq!(found, expected);
+        let found: Vec<_> = NOTIFICATIONS
+            .iter()
+            .map(|one| (one.name, letters(one.revisions)))
+            .collect();
+        let expected = [
+            ("notifications/initialized", "abc"),
+            ("notifications/cancelled", "abc"),
+            ("notifications/progress", "abc"),
+            ("notifications/roots/list_changed", "abc"),
+            ("notifications/tasks/status", "c"),
+        ];
+        let expected = expected.map(|(name, letters)| (name, letters.to_owned()));
+        assert_eq!(found, expected);
+        assert!(
+            NOTIFICATIONS
+                .iter()
+                .all(|one| one.name.starts_with(NOTIFICATION))
+        );
+        let with_arguments = METHODS.iter().filter(|method| method.arguments);
+        let with_arguments: Vec<_> = with_arguments.map(|method| method.name).collect();
+        assert_eq!(with_arguments, ["tools/call", "prompts/get"]);
+    }
+
+    #[test]
     fn the_header_is_demanded_where_the_specification_says() {
         let named: Vec<_> = METHODS
             .iter()

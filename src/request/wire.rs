@@ -237,7 +237,9 @@ fn body(wire: &mut Wire, announced: Option<u64>, partial: bool, limit: usize) ->
     let announced_some = |announced: Option<u64>| announced.is_some_and(|expected| expected > 0);
     if bytes.len() > limit {
         Body::Oversized
-    } else if bytes.is_empty() && !partial && (announced_some(announced) || announced_some(wire.size))
+    } else if bytes.is_empty()
+        && !partial
+        && (announced_some(announced) || announced_some(wire.size))
     {
         Body::Withheld
     } else if partial || differs(announced) || differs(wire.size) {

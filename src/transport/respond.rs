@@ -332,6 +332,7 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::UnsupportedVersion;
     use crate::decision::challenge::DpopChallenge;
     use crate::identity::dpop::DpopError;
 
@@ -341,6 +342,60 @@ mod tests {
             answer,
             notes: Notes::default(),
         }
+    }
+
+    fn body(reason: Reason, change: impl FnOnce(&mut Refusal)) -> serde_json::Value {
+        let mut refusal = Refusal {
+            denial: Denial::plain(reason),
+            challenge: None,
+            rpc_id: None,
+            nameless: false,
+            allow_origin: None,
+        };
+        change(&mut refusal);
+        serde_json::from_slice(&refusal_body(&refusal, "d-1")).unwrap()
+    }
+
+    #[test]
+    fn a_client_of_a_modern_revision_gets_a_400_that_it_knows() {
+        for reason in Reason::ALL {
+            let plain = body(reason, |_| ());
+            assert!(plain.get("jsonrpc").is_none(), "{reason:?}");
+            let modern = body(reason, |refusal| refusal.nameless = true);
+            if status::row(reason).http == status::DenyStatus::BadRequest {
+                assert_eq!(modern["id"], serde_json::Value::Null);
+                let code = modern["error"]["code"].as_i64();
+                assert!(matches!(code, Some(-32020 | -32022 | -32602)), "{modern}");
+                assert_eq!(modern["error"]["data"], plain);
+            } else {
+                assert_eq!(modern, plain, "{reason:?}");
+            }
+            let named = body(reason, |refusal| {
+                refusal.nameless = true;
+                refusal.rpc_id = Some("7".into());
+            });
+            assert_eq!(named["id"], 7, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_not_accepted_is_told_which_are() {
+        let said = body(Reason::UnsupportedVersion, |refusal| {
+            refusal.rpc_id = Some("1".into());
+            refusal.denial.unsupported = Some(UnsupportedVersion {
+                requested: "2099-01-01".to_owned(),
+                supported: vec!["2025-11-25".to_owned()],
+            });
+        });
+        assert_eq!(said["error"]["code"], -32022);
+        let data = &said["error"]["data"];
+        assert_eq!(data["supported"], serde_json::json!(["2025-11-25"]));
+        assert_eq!(data["requested"], "2099-01-01");
+        let other = body(Reason::MalformedRequest, |_| ());
+        assert_eq!(
+            (other.get("supported"), other.get("requested")),
+            (None, None)
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::config::danger;
+use crate::config::danger::INSECURE_HEADERS;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::Place;
 use crate::config::reader::shown;
-use crate::config::danger;
-use crate::config::danger::INSECURE_HEADERS;
 use crate::config::resource::Batches;
 use crate::config::resource::McpRules;
 use crate::config::resource::MessageFrom;
@@ -244,17 +244,20 @@ fn check_message_from(rules: &McpRules, node: &Node, faults: &mut Faults<'_>) {
     if rules.message_from != MessageFrom::InsecureHeaders {
         return;
     }
-    let message = format!("`{INSECURE_HEADERS}` is on: {}", danger::meaning(INSECURE_HEADERS));
-    let help = "for gateways that cannot pass the body, before servers that compare the headers with it";
-    faults.warning(&node.place, message, help);
     // Revisions are dates, so the order of text is the order of time.
     if !rules.versions.is_empty() && !rules.versions.iter().any(|it| &**it >= WITH_HEADERS) {
-        faults.error_help(
-            &node.place,
-            format!("headers repeat the body since revision {WITH_HEADERS}, and `versions` has none so late"),
-            "list the revision",
+        let message = format!(
+            "headers repeat the body since revision {WITH_HEADERS}, and `versions` has none so late"
         );
+        faults.error_help(&node.place, message, "list the revision");
+        return;
     }
+    let meaning = danger::meaning(INSECURE_HEADERS);
+    faults.warning(
+        &node.place,
+        format!("`{INSECURE_HEADERS}` is on: {meaning}"),
+        "only for gateways that cannot pass the body",
+    );
 }
 
 const ORIGIN: Kind = Kind {

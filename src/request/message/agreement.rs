@@ -179,10 +179,7 @@ fn served(rules: &McpRules) -> impl Iterator<Item = &str> {
     chosen.chain(known.iter().copied())
 }
 
-fn unsupported<'a>(
-    requested: &str,
-    supported: impl Iterator<Item = &'a str>,
-) -> MessageFaultKind {
+fn unsupported<'a>(requested: &str, supported: impl Iterator<Item = &'a str>) -> MessageFaultKind {
     MessageFaultKind::UnsupportedVersion {
         requested: start_of(requested, MAX_VERSION).to_owned(),
         supported: supported.map(str::to_owned).collect(),

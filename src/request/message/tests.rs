@@ -1,7 +1,9 @@
 //! The profile against the rows in which upstreams were seen to disagree.
 
+mod batches;
 mod bodies;
 mod headers;
+mod sources;
 
 use super::*;
 use crate::request::path::CanonicalPath;

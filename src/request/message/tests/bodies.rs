@@ -257,6 +257,11 @@ fn look_alikes_of_protocol_names_are_refused() {
         r#"{"name":"greet","ref":{"Name":"x"}}"#,
         r#"{"name":"greet","ref":{"TYPE":"x"}}"#,
         r#"{"name":"greet","notifications":{"TaskIds":["x"]}}"#,
+        r#"{"name":"greet","argument":{"Name":"x"}}"#,
+        r#"{"name":"greet","argument":{"name":"x","VALUE":"y"}}"#,
+        "{\"name\":\"greet\",\"argument\":{\"\u{ff56}alue\":1}}",
+        r#"{"name":"greet","context":{"Arguments":{}}}"#,
+        r#"{"name":"greet","name ":"danger"}"#,
         r#"{"name":"greet","_Meta":{}}"#,
         r#"{"name":"greet","_meta":{"IO.modelcontextprotocol/protocolVersion":"x"}}"#,
         r#"{"name":"greet","_meta":{"io.modelcontextprotocol/ProtocolVersion":"x"}}"#,
@@ -264,8 +269,7 @@ fn look_alikes_of_protocol_names_are_refused() {
         let result = read_body(&call("tools/call", params));
         assert!(is_malformed(&result), "{params}");
     }
-    let harmless =
-        r#"{"name":"greet","x":1,"arguments":{"Name":"x","NAME":"y"},"_meta":{"a/b":1}}"#;
+    let harmless = r#"{"name":"greet","x":1,"arguments":{"Name":"x","NAME":"y"},"_meta":{"a/b":1},"argument":{"name":"x","value":"y"},"context":{"arguments":{"NAME":"z"}}}"#;
     assert!(read_body(&call("tools/call", harmless)).is_ok());
 }
 
