@@ -212,12 +212,23 @@ fn honest_messages_are_decided_by_what_the_filter_says_of_them() {
     assert_eq!(send("viewer", unknown).status, 403);
     let stranger = scene.envoy.send(&request_of_nobody());
     assert_eq!(stranger.status, 401);
-    let end = Request::new("DELETE", "/mcp").header("host", "mcp.example.com");
-    assert_eq!(
-        scene.envoy.send(&end).status,
-        401,
-        "DELETE has no metadata, and needs none"
-    );
+    let unseen = Request::new("POST", "/.well-known/oauth-protected-resource/mcp")
+        .header("host", "mcp.example.com")
+        .header("content-type", "application/json")
+        .bearer(&scene.token("admin"))
+        .body(call(SAFE));
+    scene.refused("where the filter does not look", &unseen);
+    let plain = |method: &str| Request::new(method, "/mcp").header("host", "mcp.example.com");
+    // Neither has a message; the filter knows them by these headers, and the check answers.
+    for (request, status) in [
+        (plain("DELETE").header("mcp-session-id", "s"), 401),
+        (plain("GET").header("accept", "text/event-stream"), 401),
+        (plain("DELETE"), 400),
+        (plain("GET"), 400),
+        (plain("OPTIONS"), 400),
+    ] {
+        assert_eq!(scene.envoy.send(&request).status, status, "{request:?}");
+    }
 }
 
 fn request_of_nobody() -> Request {
