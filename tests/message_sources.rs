@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::too_many_lines,
     reason = "a broken scene fails the test, and the message says why"
 )]
 

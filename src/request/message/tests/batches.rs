@@ -64,6 +64,7 @@ fn every_member_is_an_operation_with_its_own_arguments() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_batch_is_read_as_strictly_as_its_members() {
     let good = call("1", "greet");
     let listen = |id: usize| {

@@ -6,17 +6,6 @@ const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","para
 const LEGACY_CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger"}}"#;
 
-/// Version, method and name as headers; an empty text is an absent header.
-fn head(version: &str, method: &str, name: &str) -> Head {
-    let header = |value: &str| (!value.is_empty()).then(|| value.to_owned());
-    Head {
-        protocol_version: header(version),
-        mcp_method: header(method),
-        mcp_name: header(name),
-        ..post()
-    }
-}
-
 fn outcome(head: &Head, body: &str) -> &'static str {
     match read_with(head, body.as_bytes()).map_err(|fault| fault.kind) {
         Ok(_) => "ok",

@@ -1,4 +1,4 @@
-//! Messages that are taken from headers, or from what Envoy's MCP filter says.
+//! Messages that are taken from what Envoy's MCP filter says of them.
 
 use prost_types::ListValue;
 use prost_types::Struct;
@@ -7,176 +7,8 @@ use prost_types::value::Kind as Shape;
 use serde_json::json;
 
 use super::*;
-use crate::identity::credential::Presented;
-use crate::request::incoming::Described;
-
-fn incoming(head: Head, body: Body, described: Described) -> Incoming {
-    Incoming {
-        head,
-        presented: Presented::default(),
-        body,
-        described,
-        resource: None,
-    }
-}
-
-fn rules(message_from: MessageFrom) -> McpRules {
-    McpRules {
-        message_from,
-        ..McpRules::default()
-    }
-}
-
-/// Version, method and name as headers; an empty text is an absent header.
-fn head(version: &str, method: &str, name: &str) -> Head {
-    let header = |value: &str| (!value.is_empty()).then(|| value.to_owned());
-    Head {
-        protocol_version: header(version),
-        mcp_method: header(method),
-        mcp_name: header(name),
-        ..post()
-    }
-}
-
-fn by_headers(head: Head, body: Body) -> Result<Message, MessageFault> {
-    let incoming = incoming(head, body, Described::Absent);
-    of(
-        &incoming,
-        &rules(MessageFrom::InsecureHeaders),
-        &"weather".into(),
-    )
-}
 
 const MODERN: &str = "2026-07-28";
-
-#[test]
-fn headers_name_the_operation() {
-    for (method, name, action, thing) in [
-        ("tools/call", "greet", "tools/call", "tool greet"),
-        (
-            "tools/call",
-            "=?base64?Z3JlZXQ=?=",
-            "tools/call",
-            "tool greet",
-        ),
-        ("tools/call", "a,b", "tools/call", "tool a,b"),
-        (
-            "tools/call",
-            "=?BASE64?eA==?=",
-            "tools/call",
-            "tool =?BASE64?eA==?=",
-        ),
-        ("prompts/get", "p", "prompts/get", "prompt p"),
-        (
-            "resources/read",
-            "u://x",
-            "resources/read",
-            "resource u://x",
-        ),
-        ("tasks/cancel", "t", "tasks/cancel", "task t"),
-        ("tools/list", "", "tools/list", ""),
-        ("server/discover", "", "server/discover", ""),
-        ("notifications/cancelled", "", "notifications", ""),
-        ("zzz", "", "unknown", ""),
-    ] {
-        for body in [Body::Absent, Body::Withheld] {
-            let message = by_headers(head(MODERN, method, name), body).unwrap();
-            assert_eq!(
-                decided(&message),
-                [(action, thing.to_owned())],
-                "{method} {name}"
-            );
-            let takes = matches!(method, "tools/call" | "prompts/get");
-            let expected = if takes {
-                Arguments::Unknown
-            } else {
-                Arguments::None
-            };
-            assert_eq!(message.operations.first.arguments, expected, "{method}");
-            assert_eq!(message.id, None);
-        }
-    }
-}
-
-#[test]
-fn headers_that_nobody_compares_are_not_read() {
-    use MessageFaultKind::HeaderMismatch;
-    let fault = |version, method, name| {
-        by_headers(head(version, method, name), Body::Absent)
-            .unwrap_err()
-            .kind
-    };
-    assert_eq!(
-        fault("", "tools/call", "x"),
-        HeaderMismatch("mcp-protocol-version")
-    );
-    for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
-        let expected = MessageFaultKind::UnsupportedVersion {
-            requested: version.to_owned(),
-            supported: vec![MODERN.to_owned()],
-        };
-        assert_eq!(fault(version, "tools/call", "x"), expected);
-    }
-    assert!(matches!(
-        fault("2099-01-01", "tools/call", "x"),
-        MessageFaultKind::UnsupportedVersion { .. }
-    ));
-    assert_eq!(fault(MODERN, "", ""), HeaderMismatch("mcp-method"));
-    for (method, name) in [
-        ("tools/call", ""),
-        ("tools/call", "=?base64?Z3JlZXQ?="),
-        ("tools/call", "=?base64?/w==?="),
-        ("tools/list", "x"),
-        ("zzz", "x"),
-    ] {
-        assert_eq!(
-            fault(MODERN, method, name),
-            HeaderMismatch("mcp-name"),
-            "{method} {name}"
-        );
-    }
-    for (method, name) in [
-        ("completion/complete", ""),
-        ("completion/complete", "p"),
-        ("subscriptions/listen", ""),
-        ("resources/subscribe", "u://x"),
-        ("tasks/result", "t"),
-        ("tools/call", "=?base64??="),
-    ] {
-        let kind = fault(MODERN, method, name);
-        assert!(
-            matches!(kind, MessageFaultKind::Malformed(_)),
-            "{method} {name}: {kind}"
-        );
-    }
-    let typed = Head {
-        content_type: Some("text/plain".to_owned()),
-        ..head(MODERN, "tools/list", "")
-    };
-    assert!(is_malformed(&by_headers(typed, Body::Absent)));
-}
-
-const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{"a":1},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-
-#[test]
-fn a_body_that_is_there_must_agree_with_the_headers() {
-    let read = |name: &str, body: Body| by_headers(head(MODERN, "tools/call", name), body);
-    let message = read("greet", complete(CALL.as_bytes())).unwrap();
-    assert_eq!(message.id.as_deref(), Some("1"));
-    assert!(matches!(
-        message.operations.first.arguments,
-        Arguments::Json(_)
-    ));
-    let fault = read("danger", complete(CALL.as_bytes())).unwrap_err();
-    assert_eq!(fault.kind, MessageFaultKind::HeaderMismatch("mcp-name"));
-    for body in [Body::Partial, Body::Oversized, complete(b"{")] {
-        assert!(is_malformed(&read("greet", body)));
-    }
-    let old = head("2025-11-25", "tools/call", "greet");
-    let legacy =
-        complete(br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet"}}"#);
-    assert!(by_headers(old, legacy).is_err(), "the version still counts");
-}
 
 fn value(json: &serde_json::Value) -> Value {
     let kind = match json {
@@ -290,6 +122,7 @@ fn metadata_names_the_operation() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_the_filter_did_not_understand_is_not_believed() {
     let undescribed = [
         json!({"is_mcp_request": null}),
@@ -376,7 +209,6 @@ fn headers_must_agree_with_the_metadata() {
         fault(head(MODERN, "tools/call", "greet"), json!({})).is_ok(),
         "not shown"
     );
-    use MessageFaultKind::HeaderMismatch;
     for (head, change, header) in [
         (head(MODERN, "tools/call", "danger"), json!({}), "mcp-name"),
         (head(MODERN, "tools/call", ""), json!({}), "mcp-name"),
@@ -389,7 +221,8 @@ fn headers_must_agree_with_the_metadata() {
             "mcp-protocol-version",
         ),
     ] {
-        assert_eq!(fault(head, change), Err(HeaderMismatch(header)));
+        let expected = MessageFaultKind::HeaderMismatch(header);
+        assert_eq!(fault(head, change), Err(expected));
     }
 }
 
