@@ -217,7 +217,7 @@ fn headers_decide_only_what_the_server_compares_with_the_body() {
         let twice = ask(modern, "tools/call", "calm").header(header, value);
         assert_eq!(
             world.asker.both(&twice).reason,
-            "header_mismatch",
+            "malformed_request",
             "{header}"
         );
     }
@@ -253,13 +253,13 @@ fn a_refusal_of_a_modern_request_is_an_error_that_its_client_knows() {
         ),
         (
             modern("weather", "{}").header("mcp-name", "a\u{e9}"),
-            -32020,
+            -32602,
         ),
         (
             modern("weather", "{}")
                 .header("mcp-name", "a")
                 .header("mcp-name", "b"),
-            -32020,
+            -32602,
         ),
         (modern("weather", "{}").bearer("second"), -32602),
         (
@@ -278,7 +278,7 @@ fn a_refusal_of_a_modern_request_is_an_error_that_its_client_knows() {
     let twice = modern("weather", "{}").header("mcp-protocol-version", "2026-07-28");
     assert_eq!(
         world.asker.both(&twice).reason,
-        "header_mismatch",
+        "malformed_request",
         "of no one version"
     );
     let legacy = world

@@ -77,7 +77,12 @@ fn every_yaml_file_under_deploy_has_a_loader() {
     for (file, loader) in LOADED {
         if loader == Loader::EnvoyTests {
             let name = file.strip_prefix("deploy/").expect("a file under deploy");
-            let tests = text("tests/envoy.rs") + &text("tests/support/envoy.rs");
+            let tests = [
+                "tests/envoy.rs",
+                "tests/envoy_metadata.rs",
+                "tests/support/envoy.rs",
+            ];
+            let tests = tests.map(text).concat();
             assert!(tests.contains(name), "no test of Envoy loads {file}");
         }
     }

@@ -125,8 +125,6 @@ impl Pending {
         let credential_fault = refused.error.is_credential_fault();
         let reason = if refused.error == RequestError::Overload {
             Reason::InternalError
-        } else if refused.error.is_about_the_message() {
-            Reason::HeaderMismatch
         } else {
             Reason::MalformedRequest
         };

@@ -224,15 +224,6 @@ impl RequestError {
             Self::TwoCredentials | Self::Path(PathFault::TokenInQuery)
         )
     }
-
-    /// Whether the fault lies in a header that repeats an MCP message: sent twice, or with a value
-    /// that it cannot have (2026-07-28, streamable HTTP, server validation).
-    pub fn is_about_the_message(&self) -> bool {
-        let Self::Header(HeaderFault::Repeated(name) | HeaderFault::Value(name)) = self else {
-            return false;
-        };
-        matches!(*name, "mcp-protocol-version" | "mcp-method" | "mcp-name")
-    }
 }
 
 #[cfg(test)]

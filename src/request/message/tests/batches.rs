@@ -1,5 +1,7 @@
 //! Batches: what they may hold, and when there may be any.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn rules() -> McpRules {
@@ -196,4 +198,30 @@ fn batches_belong_to_one_revision_and_to_no_header_that_repeats_a_message() {
         fault.kind,
         MessageFaultKind::HeaderMismatch("mcp-protocol-version")
     );
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in "[\\[\\]{},: \"a1]{0,40}") {
+        drop(read_batch(&post(), &bytes));
+    }
+
+    #[test]
+    fn a_batch_asks_for_what_its_members_ask_for(
+        tools in proptest::collection::vec("[a-z]{1,6}", 1..20),
+    ) {
+        let members: Vec<_> = tools
+            .iter()
+            .enumerate()
+            .map(|(id, tool)| call(&id.to_string(), tool))
+            .collect();
+        let together = batch(&members.iter().map(String::as_str).collect::<Vec<_>>());
+        let Operations { first, rest } = read_batch(&post(), &together).unwrap().operations;
+        let together: Vec<_> = std::iter::once(first).chain(rest).collect();
+        let alone: Vec<_> = members
+            .iter()
+            .map(|member| read_batch(&post(), member).unwrap().operations.first)
+            .collect();
+        prop_assert_eq!(together, alone);
+    }
 }
