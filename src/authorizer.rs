@@ -38,7 +38,7 @@ use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
-use crate::decision::Versions;
+use crate::decision::UnsupportedVersion;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
@@ -299,19 +299,17 @@ impl Authorizer {
     ) -> Result<AccessRequest, Denial> {
         let head = &incoming.head;
         let (operations, protocol_version) = match &resource.kind {
-            ResourceKind::Mcp(rules) => {
-                match message::read(head, &incoming.body, rules, &resource.name) {
-                    Ok(message) => {
-                        pending.message_id(message.id);
-                        (message.operations, message.protocol_version)
-                    }
-                    Err(fault) => {
-                        let denial = message_denial(&fault);
-                        pending.message_id(fault.id);
-                        return Err(denial);
-                    }
+            ResourceKind::Mcp(rules) => match message::of(incoming, rules, &resource.name) {
+                Ok(message) => {
+                    pending.message_id(message.id);
+                    (message.operations, message.protocol_version)
                 }
-            }
+                Err(fault) => {
+                    let denial = message_denial(&fault);
+                    pending.message_id(fault.id);
+                    return Err(denial);
+                }
+            },
             ResourceKind::Http { routes } => {
                 let operations = http::read(head, routes, &resource.name)
                     .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;
@@ -366,21 +364,24 @@ enum Located<'a> {
 fn message_denial(fault: &MessageFault) -> Denial {
     use crate::request::message::MessageFaultKind as K;
     let reason = match &fault.kind {
-        K::Malformed(_) => Reason::MalformedRequest,
+        K::Malformed(_) | K::Undescribed(_) => Reason::MalformedRequest,
         K::HeaderMismatch(_) => Reason::HeaderMismatch,
         K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
         K::MethodNotAllowed => Reason::NotPermitted,
     };
     let mut denial = Denial::new(reason, fault.to_string());
-    if let K::UnsupportedVersion {
-        requested,
-        supported,
-    } = &fault.kind
-    {
-        denial.versions = Some(Versions {
-            requested: requested.clone(),
-            supported: supported.clone(),
-        });
+    match &fault.kind {
+        K::Undescribed(why) => denial = denial.because(why),
+        K::UnsupportedVersion {
+            requested,
+            supported,
+        } => {
+            denial.unsupported = Some(UnsupportedVersion {
+                requested: requested.clone(),
+                supported: supported.clone(),
+            });
+        }
+        K::Malformed(_) | K::HeaderMismatch(_) | K::MethodNotAllowed => {}
     }
     denial
 }

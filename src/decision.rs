@@ -9,8 +9,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::decision::challenge::DpopChallenge;
 use crate::identity::Identity;
 use crate::policy::Evaluation;
@@ -137,23 +135,14 @@ pub struct Denial {
     pub credential_fault: bool,
     /// What is wrong with the proof of possession, where that is why the credential did not pass.
     pub dpop: Option<DpopChallenge>,
-    /// The protocol version that was asked for and those that are served, where that is why.
-    pub versions: Option<Versions>,
+    /// Which protocol version was asked for, and which there are instead.
+    pub unsupported: Option<UnsupportedVersion>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Ids of the policies that forbid it, sorted.
     pub forbidden_by: Vec<Arc<str>>,
     /// Policies that failed to evaluate.
     pub failures: Vec<PolicyFailure>,
-}
-
-/// What lets a client choose another protocol version (2026-07-28, `UnsupportedProtocolVersionError`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Versions {
-    /// What was asked for, at most 64 bytes.
-    pub requested: String,
-    /// What is served.
-    pub supported: Vec<String>,
 }
 
 impl Denial {
@@ -171,7 +160,7 @@ impl Denial {
             required_scopes: Vec::new(),
             credential_fault: false,
             dpop: None,
-            versions: None,
+            unsupported: None,
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),
@@ -194,6 +183,15 @@ impl Denial {
     pub fn reason(&self) -> Reason {
         self.reason
     }
+}
+
+/// What there is to say of a protocol version that is not accepted (2026-07-28, versioning).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedVersion {
+    /// What was asked for, at most 64 bytes.
+    pub requested: String,
+    /// What is accepted.
+    pub supported: Vec<String>,
 }
 
 /// What a caller who is refused may be told.

@@ -26,11 +26,13 @@ use crate::decision::challenge;
 use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
+use crate::request::Arguments;
 use crate::request::arguments;
 use crate::request::arguments::ArgumentValue;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
+use crate::request::methods::is_modern;
 use crate::source::Clock;
 use crate::telemetry::record::Facts;
 use crate::telemetry::record::HttpFacts;
@@ -210,8 +212,27 @@ impl Pending {
             denial,
             challenge,
             rpc_id: self.rpc_id.take(),
+            nameless: self.is_modern(),
             allow_origin,
         }
+    }
+
+    /// Whether the request states a revision in which clients take a 400 that is no JSON-RPC error for
+    /// that of an older server (2026-07-28, streamable HTTP, backward compatibility).
+    fn is_modern(&self) -> bool {
+        let of_mcp = self
+            .resource
+            .as_ref()
+            .is_none_or(|(_, resource)| matches!(resource.kind, ResourceKind::Mcp(_)));
+        let stated = match (&self.incoming, &self.unread) {
+            (Some(incoming), _) => {
+                let version = incoming.head.protocol_version.as_deref();
+                incoming.head.method == "POST" && version.is_some_and(is_modern)
+            }
+            (None, Some(refused)) => refused.method == "POST" && refused.modern,
+            (None, None) => false,
+        };
+        of_mcp && stated
     }
 
     fn outcome(&mut self, answer: Answer, policies: Vec<Arc<str>>) -> Outcome {
@@ -299,8 +320,8 @@ impl Pending {
         let sent = self
             .request
             .as_ref()
-            .and_then(|request| request.operations.first.arguments.as_ref());
-        let (false, Some(sent)) = (names.is_empty(), sent) else {
+            .map(|request| &request.operations.first.arguments);
+        let (false, Some(Arguments::Json(sent))) = (names.is_empty(), sent) else {
             return Vec::new();
         };
         let mut read = arguments::parse(sent).unwrap_or_default();
@@ -359,6 +380,7 @@ pub(super) fn after_panic(decision_id: String) -> Outcome {
         denial,
         challenge: None,
         rpc_id: None,
+        nameless: false,
         allow_origin: None,
     };
     Outcome {

@@ -24,6 +24,7 @@ use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::AccessRequest;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::Operations;
 use crate::request::RequestContext;
@@ -227,8 +228,10 @@ impl Written {
     pub(super) fn case(self) -> Result<Case, CaseFault> {
         let mut operation = self.operation()?;
         operation.arguments = match self.arguments {
-            None => None,
-            Some(value @ serde_json::Value::Object(_)) => Some(Bytes::from(value.to_string())),
+            None => Arguments::None,
+            Some(value @ serde_json::Value::Object(_)) => {
+                Arguments::Json(Bytes::from(value.to_string()))
+            }
             Some(_) => return Err(CaseFault::Arguments),
         };
         let now_ms = match &self.context.now {
@@ -300,7 +303,7 @@ impl Written {
                 server: Arc::from(server),
                 thing,
             },
-            arguments: None,
+            arguments: Arguments::None,
         })
     }
 }

@@ -16,6 +16,8 @@ use crate::config::emit::text;
 use crate::config::identity_headers::FIELDS;
 use crate::config::listen::CLIENT_IP;
 use crate::config::listen::Listen;
+use crate::config::resource::BATCHES;
+use crate::config::resource::MESSAGE_FROM;
 use crate::config::resource::Resource;
 use crate::config::resource::ResourceKind;
 use crate::config::resource::ResourceMetadata;
@@ -162,9 +164,9 @@ fn resource(one: &Resource, config: &Config) -> Out {
             map([
                 ("allowed_origins", list(&rules.allowed_origins)),
                 ("versions", list(&rules.versions)),
-                ("batches", text("deny")),
-                ("message_from", text("body")),
                 ("sessions", word(&SESSIONS, rules.sessions)),
+                ("batches", word(&BATCHES, rules.batches)),
+                ("message_from", word(&MESSAGE_FROM, rules.message_from)),
             ]),
         ),
         ResourceKind::Http { routes } => (

@@ -283,7 +283,11 @@ authenticators:
     insecure_allow_http: true
     insecure_skip_expiry: true
 sessions: {store: redis, redis: {url: 'redis://10.0.0.7', insecure_allow_plaintext: true}}
-resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
+resources:
+- name: weather
+  url: https://mcp.example.com/mcp
+  kind: mcp
+  mcp: {message_from: insecure_headers}
 ";
     let Loaded { config, warnings } = parsed(text).unwrap();
     let places: Vec<usize> = warnings
@@ -301,6 +305,7 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
     authenticator `lab-2`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
     authenticator `lab-2`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
     `sessions.redis.insecure_allow_plaintext` is on: whoever is on the network path to Redis can take over sessions, and read the password
+    resource `weather`: `message_from: insecure_headers`: what a request asks for is taken from its headers, and only the server itself compares them with the body
     `listen.trusted_peers` holds every address and there is no `shared_secret`: everybody may call the http listener
     `listen.xfcc_peers` holds `10.0.0.0/7`: whoever calls from there may claim any client certificate
     ");

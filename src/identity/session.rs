@@ -14,7 +14,7 @@ use crate::identity::PrincipalKind;
 use crate::identity::digest;
 
 /// Longest accepted session id, in bytes.
-pub const MAX_SESSION_ID: usize = 1_024;
+pub const MAX_SESSION_ID: usize = 2_048;
 
 /// Why a session id is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

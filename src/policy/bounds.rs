@@ -21,6 +21,64 @@ use super::reads::Fields;
 use super::vocabulary;
 use super::vocabulary::Vocabulary;
 use crate::fault::Source;
+use crate::request::Arguments;
+use crate::request::Operation;
+
+#[test]
+fn arguments_that_nobody_can_tell_are_not_none() {
+    use Verdict::Allow;
+    use Verdict::ForbidFailed;
+    use Verdict::NotPermitted;
+    let tag = "context.args.hasTag(\"to\")";
+    let open = "@id(\"open\") permit(principal, action, resource);";
+    let permit = |when: &str| format!("@id(\"p\") permit(principal, action, resource) {when};");
+    let forbid =
+        |when: &str| format!("{open} @id(\"f\") forbid(principal, action, resource) {when};");
+    for (policies, none, unknown) in [
+        (
+            permit(&format!("when {{ {tag} }}")),
+            NotPermitted,
+            NotPermitted,
+        ),
+        (permit(&format!("unless {{ {tag} }}")), Allow, NotPermitted),
+        (
+            permit(&format!("unless {{ context has args && {tag} }}")),
+            Allow,
+            ForbidFailed,
+        ),
+        (
+            permit(&format!(
+                "when {{ context.now > datetime(\"2020-01-01\") || {tag} }}"
+            )),
+            Allow,
+            Allow,
+        ),
+        (forbid(&format!("when {{ {tag} }}")), Allow, ForbidFailed),
+        (
+            forbid(&format!("unless {{ !({tag}) }}")),
+            Allow,
+            ForbidFailed,
+        ),
+        (
+            forbid(&format!("when {{ context has args && {tag} }}")),
+            Allow,
+            ForbidFailed,
+        ),
+        (open.to_owned(), Allow, Allow),
+    ] {
+        let snapshot = snapshot(&policies, &["s"]);
+        let facts = snapshot.facts(&verified(user("", "")));
+        let verdict = |arguments: Arguments| {
+            let operation = Operation {
+                arguments,
+                ..call("s/x")
+            };
+            snapshot.evaluate(&operation, &context(), &facts).verdict
+        };
+        assert_eq!(verdict(Arguments::None), none, "{policies}");
+        assert_eq!(verdict(Arguments::Unknown), unknown, "{policies}");
+    }
+}
 
 #[test]
 fn unrelated_policies_cost_nothing() {

@@ -31,6 +31,7 @@ use super::targets::Targets;
 use super::vocabulary::Vocabulary;
 use crate::identity::Identity;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Target;
@@ -236,7 +237,12 @@ impl Engine {
         operation: &Operation,
         context: &RequestContext,
     ) -> Result<(Request, Cow<'a, Entities>), Unusable> {
-        let values = context::context(reads, context, &self.vocabulary.args)?;
+        let known = operation.arguments != Arguments::Unknown;
+        if !known && reads.contains(Fields::HAS_ARGS) {
+            return Err(Unusable::UnknownArguments);
+        }
+        let args = known.then_some(&self.vocabulary.args);
+        let values = context::context(reads, context, args)?;
         let request = Request::new(
             prepared.principal.clone(),
             prepared.action.clone(),
@@ -247,10 +253,7 @@ impl Engine {
         .map_err(|error| Unusable::Value(error.to_string()))?;
         let mut more = Vec::new();
         if reads.contains(Fields::ARGS) {
-            more.push(context::args(
-                operation.arguments.as_ref(),
-                &self.vocabulary.args,
-            )?);
+            more.extend(context::args(&operation.arguments, &self.vocabulary.args)?);
         }
         if per_request(&operation.target.thing) {
             let located = self.locate(&operation.target)?;

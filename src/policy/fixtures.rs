@@ -15,6 +15,7 @@ use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Target;
@@ -139,14 +140,14 @@ pub(super) fn operation(action: Action, server: &str, thing: Thing) -> Operation
             server: server.into(),
             thing,
         },
-        arguments: None,
+        arguments: Arguments::None,
     }
 }
 
 /// The same with arguments.
 pub(super) fn with_arguments(operation: Operation, json: &str) -> Operation {
     Operation {
-        arguments: Some(json.to_owned().into()),
+        arguments: Arguments::Json(json.to_owned().into()),
         ..operation
     }
 }

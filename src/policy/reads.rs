@@ -20,7 +20,10 @@ impl Fields {
     pub(super) const SESSION: Self = Self(16);
     pub(super) const REQUEST_ID: Self = Self(32);
     pub(super) const ARGS: Self = Self(64);
-    pub(super) const ALL: Self = Self(127);
+    /// Whether there is `args` at all: the answer of a policy that asks would depend on whether we
+    /// know the arguments, which is not what it asks.
+    pub(super) const HAS_ARGS: Self = Self(128);
+    pub(super) const ALL: Self = Self(255);
 
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -60,7 +63,12 @@ pub(super) fn fields(policy: &pst::Template) -> Fields {
 fn read_here(expression: &pst::Expr) -> Option<Fields> {
     match expression {
         pst::Expr::GetAttr { expr, attr } if is_context(expr) => Some(Fields::named(attr)),
-        pst::Expr::HasAttr { expr, attrs } if is_context(expr) => Some(Fields::named(&attrs.head)),
+        pst::Expr::HasAttr { expr, attrs } if is_context(expr) => {
+            Some(match Fields::named(&attrs.head) {
+                Fields::ARGS => Fields::ARGS.union(Fields::HAS_ARGS),
+                other => other,
+            })
+        }
         // The context as a whole, as in `context == ...` or behind an `if`.
         pst::Expr::Var(pst::Var::Context) => Some(Fields::ALL),
         _ => None,
@@ -91,9 +99,10 @@ mod tests {
             ),
             (
                 "when { if context has args then context.args.hasTag(\"a\") else [context.session].isEmpty() }",
-                Fields::ARGS.union(Fields::SESSION),
+                Fields::ARGS.union(Fields::HAS_ARGS).union(Fields::SESSION),
             ),
             ("when { context has http.host }", Fields::HTTP),
+            ("when { context.args.hasTag(\"a\") }", Fields::ARGS),
             (
                 "when { {\"a\": context.requestId} == {\"a\": context.protocolVersion} }",
                 Fields::REQUEST_ID.union(Fields::PROTOCOL_VERSION),

@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// As [`Reader::next`], and whatever `member` answers.
-    pub fn object<F>(&mut self, mut member: F) -> Result<bool, JsonFault>
+    pub fn object<F>(&mut self, member: F) -> Result<bool, JsonFault>
     where
         F: FnMut(&mut Self, Cow<'a, str>) -> Result<(), JsonFault>,
     {
@@ -154,10 +154,23 @@ impl<'a> Reader<'a> {
             self.finish(&first)?;
             return Ok(false);
         }
+        self.members(member)?;
+        Ok(true)
+    }
+
+    /// The members of an object that has just begun, as [`Reader::object`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::object`].
+    pub fn members<F>(&mut self, mut member: F) -> Result<(), JsonFault>
+    where
+        F: FnMut(&mut Self, Cow<'a, str>) -> Result<(), JsonFault>,
+    {
         while let Token::Key(name) = self.expect_event()?.token {
             member(self, name)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Reads on to the end of the value that `event`, the last one, began.

@@ -1,5 +1,7 @@
 //! The wire forms of an [`Outcome`]: the `CheckResponse` of `ext_authz`, and plain HTTP.
 
+mod body;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,6 @@ use http::StatusCode;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
-use serde::Serialize;
 
 use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
@@ -16,7 +17,6 @@ use crate::authorizer::outcome::Outcome;
 use crate::authorizer::outcome::Refusal;
 use crate::decision::Denial;
 use crate::decision::Reason;
-use crate::decision::Versions;
 use crate::decision::challenge;
 use crate::decision::headers::Obligation;
 use crate::decision::status;
@@ -51,7 +51,7 @@ pub fn check_response(outcome: Outcome) -> CheckResponse {
         ),
         Answer::Deny(refusal) => {
             let row = status::row(refusal.denial.reason());
-            let body = refusal_body(&refusal, &decision_id);
+            let body = body::of(&refusal, &decision_id);
             let headers = refusal_headers(&refusal, &decision_id);
             let response = denied(i32::from(row.http.number()), headers, body);
             (
@@ -120,7 +120,7 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
     };
     let status = status::row(refusal.denial.reason()).http.number();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = reply::json(status, refusal_body(&refusal, &decision_id));
+    let mut response = reply::json(status, body::of(&refusal, &decision_id));
     for (name, value) in refusal_headers(&refusal, &decision_id) {
         reply::set(&mut response, name, &value);
     }
@@ -133,6 +133,7 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
         denial,
         challenge: None,
         rpc_id: None,
+        nameless: false,
         allow_origin: None,
     }
 }
@@ -232,61 +233,6 @@ pub fn document_headers() -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    error: &'static str,
-    message: &'a str,
-    decision_id: &'a str,
-    required_scopes: &'a [String],
-    #[serde(flatten)]
-    versions: Option<&'a Versions>,
-}
-
-#[derive(Serialize)]
-struct RpcBody<'a> {
-    jsonrpc: &'static str,
-    id: &'a serde_json::value::RawValue,
-    error: RpcError<'a>,
-}
-
-#[derive(Serialize)]
-struct RpcError<'a> {
-    code: i32,
-    message: &'a str,
-    data: Body<'a>,
-}
-
-/// The JSON body of a refusal; a JSON-RPC error object (JSON-RPC 2.0, section 5.1) where the
-/// request's id is known.
-fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
-    let denial = &refusal.denial;
-    let plain = Body {
-        error: denial.reason().as_str(),
-        message: &denial.message,
-        decision_id,
-        required_scopes: &denial.required_scopes,
-        versions: denial.versions.as_ref(),
-    };
-    let id = refusal.rpc_id.as_deref();
-    let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
-        Some(id) => {
-            let code = status::row(denial.reason()).rpc;
-            let error = RpcError {
-                code,
-                message: &denial.message,
-                data: plain,
-            };
-            serde_json::to_vec(&RpcBody {
-                jsonrpc: "2.0",
-                id,
-                error,
-            })
-        }
-        None => serde_json::to_vec(&plain),
-    };
-    written.unwrap_or_else(|_| br#"{"error":"internal_error"}"#.to_vec())
-}
-
 /// Facts for the proxy's access log and later filters: small and flat.
 fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> Struct {
     let text = |value: String| Value {
@@ -349,6 +295,7 @@ mod tests {
             challenge: challenge::line(&denial, None, &[]),
             denial,
             rpc_id: None,
+            nameless: false,
             allow_origin: Some("https://app.example".to_owned()),
         })));
         let over_http = http_response(refused.clone());
@@ -370,21 +317,5 @@ mod tests {
         assert_eq!(nonces[0].value, "n-1");
         let allowed = http_response(outcome(Answer::Allow(Vec::new())));
         assert_eq!(allowed.headers().get("dpop-nonce"), None);
-    }
-
-    #[test]
-    fn a_refused_version_is_answered_with_those_that_are_served() {
-        let mut denial = Denial::plain(Reason::UnsupportedVersion);
-        denial.versions = Some(Versions {
-            requested: "1999-01-01".to_owned(),
-            supported: vec!["2025-11-25".to_owned()],
-        });
-        let mut refusal = not_here(Reason::UnsupportedVersion, "");
-        (refusal.denial, refusal.rpc_id) = (denial, Some("7".into()));
-        let body: serde_json::Value =
-            serde_json::from_slice(&refusal_body(&refusal, "d-1")).unwrap();
-        assert_eq!(body["error"]["code"], -32022);
-        assert_eq!(body["error"]["data"]["requested"], "1999-01-01");
-        assert_eq!(body["error"]["data"]["supported"][0], "2025-11-25");
     }
 }

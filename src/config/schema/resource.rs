@@ -88,8 +88,6 @@ fn mcp() -> Value {
                 "versions",
                 texts("Accepted protocol revisions; empty: all that are known."),
             ),
-            ("batches", word_type(&["deny"])),
-            ("message_from", word_type(&["body"])),
             (
                 "sessions",
                 word(
@@ -97,6 +95,11 @@ fn mcp() -> Value {
                     &words(&SESSIONS),
                     "bind",
                 ),
+            ),
+            ("batches", word_type(&["deny", "each"])),
+            (
+                "message_from",
+                word_type(&["body", "envoy_metadata", "insecure_headers"]),
             ),
         ],
     )

@@ -7,6 +7,7 @@ use crate::config::McpRules;
 use crate::config::ResourceMetadata;
 use crate::identity::credential::Presented;
 use crate::request::incoming::Body;
+use crate::request::incoming::Described;
 use crate::request::path::CanonicalPath;
 
 fn resource(name: &str, authority: &str, path: &str, kind: ResourceKind) -> Arc<Resource> {
@@ -78,6 +79,7 @@ fn incoming(host: &str, path: &str, resource: Option<&str>) -> Incoming {
         },
         presented: Presented::default(),
         body: Body::Complete(Bytes::new()),
+        described: Described::Absent,
         resource: resource.map(str::to_owned),
     }
 }
