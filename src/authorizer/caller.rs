@@ -110,6 +110,18 @@ impl Authorizer {
             .filter_map(|index| all.get(*index).map(|a| (*index, a)))
     }
 
+    /// Whether the resource accepts tokens that an issuer gives.
+    pub(super) fn has_issuer(&self, resource: &Resource) -> bool {
+        self.accepted(resource)
+            .any(|(_, one)| one.kind.tokens().is_some())
+    }
+
+    /// Whether the resource accepts no credential at all.
+    pub(super) fn is_open_only(&self, resource: &Resource) -> bool {
+        self.accepted(resource)
+            .all(|(_, one)| matches!(one.kind, AuthenticatorKind::Anonymous))
+    }
+
     async fn stranger(&self, check: Check<'_>) -> Result<Caller, Denial> {
         let claim = Claim::Nothing;
         let Some((_, one)) = self.authenticators.choose(check.resource, &claim) else {

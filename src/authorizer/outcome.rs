@@ -27,6 +27,8 @@ pub enum Answer {
     Deny(Box<Refusal>),
     /// Answer it with a public document, in the upstream's place.
     Document(Bytes),
+    /// Answer a CORS preflight for a public document: any page may read it.
+    DocumentPreflight,
     /// Answer a CORS preflight (Fetch standard, section 3.2.2) from this origin.
     Preflight(String),
 }
@@ -36,8 +38,8 @@ pub enum Answer {
 pub struct Refusal {
     /// Why, and what the client is told.
     pub denial: Denial,
-    /// The whole `WWW-Authenticate` line.
-    pub challenge: Option<String>,
+    /// The `WWW-Authenticate` lines.
+    pub challenges: Vec<String>,
     /// The `id` of the JSON-RPC request, as JSON text; absent when the body is not to be JSON-RPC.
     pub rpc_id: Option<Box<str>>,
     /// The origin that may read the answer, where the request came from an accepted one.

@@ -184,7 +184,10 @@ fn token() -> String {
 fn reason(outcome: &Outcome) -> Reason {
     match &outcome.answer {
         Answer::Deny(refusal) => refusal.denial.reason(),
-        Answer::Allow(_) | Answer::Document(_) | Answer::Preflight(_) => Reason::Allowed,
+        Answer::Allow(_)
+        | Answer::Document(_)
+        | Answer::DocumentPreflight
+        | Answer::Preflight(_) => Reason::Allowed,
     }
 }
 
@@ -257,6 +260,6 @@ fn without_keys_the_client_is_asked_to_keep_its_token() {
         let Answer::Deny(refusal) = outcome.answer else {
             panic!("a deny")
         };
-        assert!(refusal.denial.retry_after.is_some() && refusal.challenge.is_none());
+        assert!(refusal.denial.retry_after.is_some() && refusal.challenges.is_empty());
     }
 }
