@@ -62,6 +62,7 @@ use moka::sync::Cache;
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
 pub use self::evaluation::Verdict;
+pub use self::explain::Circumstances;
 pub use self::explain::Explanation;
 pub use self::explain::Requirement;
 pub use self::explain::Rule;

@@ -117,7 +117,9 @@ impl ProtectionSpace {
 
     /// Whether tokens are taken from `Authorization: Bearer`; where nothing is known, they may be.
     fn takes_bearer(&self) -> bool {
-        self.metadata.is_some() || self.others.is_empty() || self.others.iter().any(is_bearer)
+        self.metadata.is_some()
+            || self.others.is_empty()
+            || self.others.iter().any(|line| is_bearer(line))
     }
 
     fn presented_wrongly(&self) -> Vec<String> {
@@ -198,7 +200,7 @@ pub(super) fn proof_algorithms() -> [&'static str; 9] {
     Algorithm::ASYMMETRIC.map(Algorithm::name)
 }
 
-fn is_bearer(line: &String) -> bool {
+fn is_bearer(line: &str) -> bool {
     line.starts_with("Bearer ")
 }
 

@@ -18,7 +18,6 @@ use super::engine::Engine;
 use super::evaluation::Verdict;
 use super::facts;
 use super::guard::Need;
-use super::reads::Fields;
 use super::solve::Goal;
 use super::solve::Goals;
 use crate::identity::Identity;
@@ -57,8 +56,17 @@ pub struct Explanation {
     /// That no role, group, scope or client id would be enough, and none that the caller has stands
     /// in the way. False where it is not known.
     pub nothing_helps: bool,
-    /// Permits that hold for this caller in other circumstances, and what they look at.
-    pub circumstances: Vec<(Arc<str>, Vec<&'static str>)>,
+    /// Permits that nothing about the caller keeps from holding.
+    pub circumstances: Vec<Circumstances>,
+}
+
+/// A permit that only the circumstances keep from holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Its `@id`.
+    pub policy: Arc<str>,
+    /// What it looks at, as a person would name it. Whether it holds in any is not known.
+    pub depends_on: Vec<&'static str>,
 }
 
 /// Several things that are enough together.
@@ -168,7 +176,7 @@ fn add(
     let mut helped = false;
     for goal in others.take(MAX_TRIALS) {
         if case.would_allow(changed(caller, goal))? {
-            explanation.add(whole(case, goal, rules, &holdings)?, &holdings);
+            explanation.add(&whole(case, goal, rules, &holdings)?, &holdings);
             helped = true;
         }
     }
@@ -179,7 +187,7 @@ fn add(
             explanation.required_scopes = scopes.iter().cloned().collect();
         }
         let goal = scopes.into_iter().map(Need::Scope).collect();
-        explanation.add(goal, &holdings);
+        explanation.add(&goal, &holdings);
         helped = true;
     }
     Ok(helped)
@@ -200,18 +208,19 @@ fn circumstances(
     case: Case<'_>,
     caller: &Principal,
     related: &Related<'_>,
-) -> Result<Vec<(Arc<str>, Vec<&'static str>)>, Unusable> {
-    let found = case.hurdles(caller, related)?;
-    let named = |(policy, reads): (&super::engine::Live, Fields)| {
-        (Arc::clone(&policy.id), reads.in_words())
-    };
-    Ok(found.into_iter().map(named).collect())
+) -> Result<Vec<Circumstances>, Unusable> {
+    let found = case.hurdles(caller, related)?.into_iter();
+    let named = found.map(|(policy, reads)| Circumstances {
+        policy: Arc::clone(&policy.id),
+        depends_on: reads.in_words(),
+    });
+    Ok(named.collect())
 }
 
 impl Explanation {
-    fn add(&mut self, goal: Goal, holdings: &Holdings<'_>) {
-        let missing = sorted(&holdings.lacking(&goal));
-        let needs = sorted(&goal);
+    fn add(&mut self, goal: &Goal, holdings: &Holdings<'_>) {
+        let missing = sorted(&holdings.lacking(goal));
+        let needs = sorted(goal);
         let list = match needs.as_slice() {
             [] => {
                 self.credential_suffices = true;

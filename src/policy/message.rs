@@ -1,6 +1,9 @@
 //! The sentence that tells a caller why, and what would help.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::mem;
+use std::sync::Arc;
 
 use super::explain::Explanation;
 use super::explain::Requirement;
@@ -40,7 +43,7 @@ impl Explanation {
         if !ways.is_empty() {
             parts.push(ways.join("; or "));
         }
-        parts.extend(self.forbids());
+        parts.extend(self.forbids(tell_roles));
         if parts.is_empty() {
             parts.push(self.nothing(identity, tell_roles).to_owned());
             if tell_roles {
@@ -93,13 +96,16 @@ impl Explanation {
         }
     }
 
-    fn forbids(&self) -> impl Iterator<Item = String> {
+    /// The forbids; their reasons are written for the caller, and their ids are not.
+    fn forbids(&self, tell_ids: bool) -> impl Iterator<Item = String> {
         let shown = self.forbidden_by.iter().take(MAX_RULES);
         let rest = self.forbidden_by.len().saturating_sub(MAX_RULES);
         let more = (rest != 0).then(|| format!("and by {rest} more"));
-        let text = |(id, reason): &(std::sync::Arc<str>, Option<String>)| match reason {
-            Some(reason) => format!("forbidden by policy {id}: {reason}"),
-            None => format!("forbidden by policy {id}"),
+        let text = move |(id, reason): &(Arc<str>, Option<String>)| match (tell_ids, reason) {
+            (true, Some(reason)) => format!("forbidden by policy {id}: {reason}"),
+            (true, None) => format!("forbidden by policy {id}"),
+            (false, Some(reason)) => format!("forbidden: {reason}"),
+            (false, None) => "forbidden".to_owned(),
         };
         shown.map(text).chain(more)
     }
@@ -120,7 +126,13 @@ impl Explanation {
     /// is said than what they look at.
     fn looked_at(&self) -> impl Iterator<Item = String> {
         let shown = self.circumstances.iter().take(MAX_RULES);
-        shown.map(|(id, looks_at)| format!("policy {id} depends on {}", looks_at.join(" and ")))
+        shown.map(|one| {
+            format!(
+                "policy {} depends on {}",
+                one.policy,
+                one.depends_on.join(" and ")
+            )
+        })
     }
 
     fn names_hidden(&self, tell_roles: bool) -> bool {
@@ -171,8 +183,8 @@ impl Rule {
     }
 
     fn is_of_one_kind(&self) -> bool {
-        let kinds = self.needs.iter().map(std::mem::discriminant);
-        kinds.collect::<std::collections::HashSet<_>>().len() == 1
+        let kinds: HashSet<_> = self.needs.iter().map(mem::discriminant).collect();
+        kinds.len() == 1
     }
 }
 
@@ -240,10 +252,9 @@ fn cut(mut text: String, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::identity::PrincipalKind;
+    use crate::policy::Circumstances;
     use crate::policy::facts::nobody;
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -296,8 +307,8 @@ mod tests {
         );
         assert_eq!(
             explanation.message(&Identity::Anonymous, false),
-            "requires all of scopes [docs:read, docs:write], but there is no token; forbidden by \
-             policy no: Because."
+            "requires all of scopes [docs:read, docs:write], but there is no token; forbidden: \
+             Because."
         );
     }
 
@@ -347,7 +358,10 @@ mod tests {
             "no policy allows this",
             "a stranger could be anybody"
         );
-        explanation.circumstances = vec![("p".into(), vec!["the arguments", "the time"])];
+        explanation.circumstances = vec![Circumstances {
+            policy: "p".into(),
+            depends_on: vec!["the arguments", "the time"],
+        }];
         assert_eq!(
             explanation.message(&viewer, true),
             format!("{hopeless}; policy p depends on the arguments and the time")

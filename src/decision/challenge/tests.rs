@@ -272,6 +272,9 @@ fn parameters(line: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
+static SPACES: LazyLock<[ProtectionSpace; 5]> =
+    LazyLock::new(|| [CORP, BOUND, KEYS, SHARED, MESH].map(space));
+
 proptest! {
     #[test]
     fn no_text_and_no_scope_is_taken_for_anything_else(
@@ -295,8 +298,6 @@ proptest! {
             credential_fault: true,
             ..Denial::new(Reason::ALL[which], message)
         };
-        static SPACES: LazyLock<[ProtectionSpace; 5]> =
-            LazyLock::new(|| [CORP, BOUND, KEYS, SHARED, MESH].map(space));
         for line in SPACES[accepted].challenges(&denial) {
             prop_assert!(line.len() <= MAX_LINE);
             prop_assert!(line.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && !line.contains('\\'));

@@ -178,7 +178,7 @@ impl<'a> Case<'a> {
     }
 
     /// What the caller has.
-    pub(super) fn holdings<'c>(self, caller: &'c Principal) -> Result<Holdings<'c>, Unusable> {
+    pub(super) fn holdings(self, caller: &Principal) -> Result<Holdings<'_>, Unusable> {
         let closure = |kind, names| self.engine.hierarchy.closure(kind, names);
         let mut above = closure(&self.engine.vocabulary.role, &caller.roles);
         above.extend(closure(&self.engine.vocabulary.group, &caller.groups));

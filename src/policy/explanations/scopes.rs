@@ -198,6 +198,8 @@ fn a_challenge_is_remembered_only_where_nothing_else_decides_it() {
     assert_eq!(snapshot.challenges.entry_count(), 1, "only that of `s/a`");
 }
 
+static POLICIES: LazyLock<PolicySnapshot> = LazyLock::new(|| snapshot(&policies(), &["s"]));
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -208,8 +210,6 @@ proptest! {
             prop::sample::select(vec!["a", "b", "ab", "either", "role", "free", "offline", "no-a"]), 1..6),
         role in any::<bool>(),
     ) {
-        static POLICIES: LazyLock<PolicySnapshot> =
-            LazyLock::new(|| snapshot(&policies(), &["s"]));
         let operations = calls(&tools.join(" "));
         let caller = user(if role { "r" } else { "" }, &has.join(","));
         let allowed = |caller: &Principal| {
