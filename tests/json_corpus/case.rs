@@ -63,6 +63,14 @@ pub(crate) enum Verdict {
     Profile(JsonFaultKind),
 }
 
+impl Case {
+    /// The body of a request, with the document for the arguments of a call.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let start = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":"#;
+        [&start[..], &self.document, b"}}"].concat()
+    }
+}
+
 /// Every case of every file.
 ///
 /// # Errors

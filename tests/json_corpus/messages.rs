@@ -45,12 +45,6 @@ fn head() -> Head {
     }
 }
 
-fn body(document: &[u8]) -> Bytes {
-    let start =
-        br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":"#;
-    [&start[..], document, b"}}"].concat().into()
-}
-
 fn read(body: &Bytes) -> Result<Message, MessageFaultKind> {
     let server: Arc<str> = "weather".into();
     let body = Body::Complete(body.clone());
@@ -78,7 +72,7 @@ fn shape(document: &[u8]) -> (bool, usize) {
 }
 
 fn check(case: &Case) -> Result<(), String> {
-    let body = body(&case.document);
+    let body = case.body().into();
     let message = read(&body);
     let fault = match case.verdict {
         Verdict::Accept | Verdict::Rounds => match shape(&case.document) {
