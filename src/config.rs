@@ -31,7 +31,7 @@ mod scalar;
 mod schema;
 mod settings;
 mod static_token;
-mod suggest;
+pub(crate) mod suggest;
 mod token_rules;
 mod written_secret;
 mod yaml;

@@ -34,6 +34,7 @@ mod formula;
 mod guard;
 mod hierarchy;
 mod index;
+mod lint;
 mod load;
 mod message;
 mod plain_yaml;
@@ -72,10 +73,13 @@ use self::engine::Engine;
 use self::engine::Live;
 use self::hierarchy::Hierarchy;
 use self::index::Index;
+use self::lint::Directory;
+use self::lint::KnownNames;
 use self::load::Loaded;
 use self::principals::Principals;
 use self::targets::Targets;
 use self::vocabulary::Vocabulary;
+use crate::config::Config;
 use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Severity;
@@ -112,18 +116,42 @@ pub struct PolicyInfo {
 }
 
 impl PolicySnapshot {
-    /// Compiles the files of a policy directory for these resources. The number is the caller's,
+    /// Compiles the files of a policy directory for this configuration. The number is the caller's,
     /// to tell this snapshot from others in logs.
     ///
     /// # Errors
     ///
     /// Every fault that was found, warnings among them; at least one is an error.
+    pub fn compile_for(
+        files: &PolicyFiles,
+        config: &Config,
+        generation: u64,
+    ) -> Result<Self, Vec<Fault>> {
+        let known = Some(KnownNames::of(config));
+        Self::compile_with(files, &config.resources, known, generation)
+    }
+
+    /// [`compile_for`](Self::compile_for) where no more of the configuration is known than its
+    /// resources: the same policies, with fewer warnings of names that mean nothing.
+    ///
+    /// # Errors
+    ///
+    /// As there.
     pub fn compile(
         files: &PolicyFiles,
         resources: &[Arc<Resource>],
         generation: u64,
     ) -> Result<Self, Vec<Fault>> {
-        let compile = || Self::compile_here(files, resources, generation);
+        Self::compile_with(files, resources, None, generation)
+    }
+
+    fn compile_with(
+        files: &PolicyFiles,
+        resources: &[Arc<Resource>],
+        known: Option<KnownNames>,
+        generation: u64,
+    ) -> Result<Self, Vec<Fault>> {
+        let compile = || Self::compile_here(files, resources, known, generation);
         let failed = || {
             Err(vec![broken(
                 "the policies could not be compiled".to_owned(),
@@ -135,6 +163,7 @@ impl PolicySnapshot {
     fn compile_here(
         files: &PolicyFiles,
         resources: &[Arc<Resource>],
+        known: Option<KnownNames>,
         generation: u64,
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
@@ -156,11 +185,26 @@ impl PolicySnapshot {
         let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
             Catalogue::read(source, &servers, &mut faults)
         });
-        let principals = sorted
-            .principals
-            .map_or_else(Principals::default, |source| {
-                Principals::read(source, &mut faults)
-            });
+        let (principals, mentions) = sorted.principals.map_or_else(Default::default, |source| {
+            Principals::read_with_mentions(source, &mut faults)
+        });
+        let directory = Directory {
+            files: &sorted,
+            policies: &loaded,
+            hierarchy: &hierarchy,
+            catalogue: &catalogue,
+            mentions: &mentions,
+            resources,
+            vocabulary: &vocabulary,
+            known,
+        };
+        // Of a file that could only be read in part there is no saying what it lacks.
+        let is_whole = |fault: &Fault| {
+            fault.severity == Severity::Warning || fault.file.ends_with(files::POLICY_SUFFIX)
+        };
+        if faults.iter().all(is_whole) {
+            lint::lint(&directory, &mut faults);
+        }
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![broken(error)])?;
         let (index, live) = enforce(&loaded, &vocabulary, &mut faults);

@@ -54,7 +54,7 @@ impl Validate {
             Err(mut faults) => {
                 if let Some(dir) = policies_dir {
                     // The resources are not known, so what is said about them does not count.
-                    let others = policies::compile(&dir, &[]).err().unwrap_or_default();
+                    let others = policies::compile(&dir, None).err().unwrap_or_default();
                     faults.extend(others.into_iter().filter(is_error));
                 }
                 return Err(faults);
@@ -64,10 +64,7 @@ impl Validate {
         let revocations = loaded.config.revocations.as_deref();
         let revocations = revocations.map(revocation_file::load).transpose();
         let mut found = loaded.warnings;
-        match (
-            revocations,
-            policies::compile(dir, &loaded.config.resources),
-        ) {
+        match (revocations, policies::compile(dir, Some(&loaded.config))) {
             (Ok(_), Ok(snapshot)) => {
                 found.extend(policies::below(dir, snapshot.warnings().to_vec()));
                 Ok(Valid {

@@ -100,6 +100,25 @@ impl Catalogue {
         catalogue
     }
 
+    /// Every tool with its server and its name, in their order.
+    pub(super) fn tools(&self) -> Vec<(&str, &str, &Tool)> {
+        let mut all: Vec<_> = self
+            .servers
+            .iter()
+            .flat_map(|(server, tools)| {
+                let tools = tools.iter();
+                tools.map(|(name, tool)| (&**server, &**name, tool))
+            })
+            .collect();
+        all.sort_by_key(|(server, name, _)| (*server, *name));
+        all
+    }
+
+    /// Whether any tool of the server is listed.
+    pub(super) fn lists(&self, server: &str) -> bool {
+        self.servers.contains_key(server)
+    }
+
     /// The tool, if it is listed.
     pub(super) fn tool(&self, server: &str, name: &str) -> Option<&Tool> {
         self.servers.get(server)?.get(name)
