@@ -76,6 +76,7 @@ use self::index::Index;
 use self::lint::Directory;
 use self::lint::KnownNames;
 use self::load::Loaded;
+use self::load::Tree;
 use self::principals::Principals;
 use self::targets::Targets;
 use self::vocabulary::Vocabulary;
@@ -174,6 +175,8 @@ impl PolicySnapshot {
         let schema = vocabulary::schema().map_err(|error| vec![broken(error)])?;
         let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![broken(error)])?;
         let loaded = load::policies(&sorted.policies, &mut faults);
+        let trees = load::trees(&loaded, &mut faults);
+        let policies_are_whole = !has_error(&faults);
         validate::policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
         let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
             Hierarchy::read(source, &vocabulary, &schema, &mut faults)
@@ -190,7 +193,8 @@ impl PolicySnapshot {
         });
         let directory = Directory {
             files: &sorted,
-            policies: &loaded,
+            policies: &trees,
+            policies_are_whole,
             hierarchy: &hierarchy,
             catalogue: &catalogue,
             mentions: &mentions,
@@ -198,17 +202,11 @@ impl PolicySnapshot {
             vocabulary: &vocabulary,
             known,
         };
-        // Of a file that could only be read in part there is no saying what it lacks.
-        let is_whole = |fault: &Fault| {
-            fault.severity == Severity::Warning || fault.file.ends_with(files::POLICY_SUFFIX)
-        };
-        if faults.iter().all(is_whole) {
-            lint::lint(&directory, &mut faults);
-        }
+        lint::lint(&directory, &mut faults);
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![broken(error)])?;
-        let (index, live) = enforce(&loaded, &vocabulary, &mut faults);
-        if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        let (index, live) = enforce(&trees, &vocabulary, &mut faults);
+        if has_error(&faults) {
             return Err(faults);
         }
         let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
@@ -317,28 +315,21 @@ impl fmt::Debug for PolicySnapshot {
 
 /// The policies in force and their index.
 fn enforce(
-    loaded: &[Loaded],
+    trees: &[Tree<'_>],
     vocabulary: &Vocabulary,
     faults: &mut Vec<Fault>,
 ) -> (Index, Vec<Live>) {
     let mut index = Index::default();
     let mut enforced = Vec::new();
     let mut number = 0;
-    for one in loaded {
-        let line = || Some(report::first_line(&one.source, one.span.start));
-        let tree = match one.policy.to_pst() {
-            Ok(tree) => tree,
-            Err(error) => {
-                faults.push(Fault::error(&one.source, line(), error.to_string()));
-                continue;
-            }
-        };
+    for (one, tree) in trees {
         if reach::strays(tree.body()) {
             let message = format!(
                 "policy `{}` looks into an entity that it names itself",
                 one.id
             );
-            faults.push(Fault::error(&one.source, line(), message).help(
+            let line = report::first_line(&one.source, one.span.start);
+            faults.push(Fault::error(&one.source, Some(line), message).help(
                 "attributes, tags and `in` are known only of principal, action, resource, \
                  resource.server and context.args",
             ));
@@ -359,6 +350,11 @@ fn enforce(
         });
     }
     (index, enforced)
+}
+
+fn has_error(faults: &[Fault]) -> bool {
+    let mut severities = faults.iter().map(|fault| fault.severity);
+    severities.any(|severity| severity == Severity::Error)
 }
 
 fn info(loaded: &Loaded) -> PolicyInfo {

@@ -26,18 +26,24 @@ pub(super) use self::known::KnownNames;
 use self::tools::Tools;
 use self::world::World;
 use super::catalogue::Catalogue;
+use super::files::ENTITIES_FILE;
+use super::files::PRINCIPALS_FILE;
 use super::files::Sorted;
+use super::files::TOOLS_FILE;
 use super::hierarchy::Hierarchy;
-use super::load::Loaded;
+use super::load::Tree;
 use super::principals::Mentions;
 use super::vocabulary::Vocabulary;
 use crate::config::Resource;
 use crate::fault::Fault;
+use crate::fault::Severity;
 
 /// A policy directory that has been read, and what it is for.
 pub(super) struct Directory<'a> {
     pub(super) files: &'a Sorted<'a>,
-    pub(super) policies: &'a [Loaded],
+    pub(super) policies: &'a [Tree<'a>],
+    /// Whether these are all of them: what none of them names may else be named by another.
+    pub(super) policies_are_whole: bool,
     pub(super) hierarchy: &'a Hierarchy,
     pub(super) catalogue: &'a Catalogue,
     pub(super) mentions: &'a Mentions,
@@ -49,28 +55,33 @@ pub(super) struct Directory<'a> {
 
 /// Reports what is found: names as warnings, arguments that cannot be as errors.
 pub(super) fn lint(directory: &Directory<'_>, faults: &mut Vec<Fault>) {
+    // Of a file that could only be read in part there is no saying what it lacks.
+    let misread = |fault: &Fault| {
+        let read = [ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE];
+        fault.severity == Severity::Error && read.contains(&&*fault.file)
+    };
+    if faults.iter().any(misread) {
+        return;
+    }
     let mut world = directory.world();
-    let trees = directory.policies.iter().filter_map(|loaded| {
-        // Where there is no tree, that has been reported.
-        Some((loaded, loaded.policy.to_pst().ok()?))
-    });
-    let trees: Vec<_> = trees.collect();
     let mut named = BTreeSet::new();
-    for (loaded, tree) in &trees {
+    for (loaded, tree) in directory.policies {
         arguments::lint(loaded, tree.body(), &world.tools, faults);
         named.extend(names::of_policy(tree.body()));
     }
-    if let Some(source) = directory.files.entities {
-        files::entities(source, directory.hierarchy, &named, &world, faults);
-    }
-    if let Some(source) = directory.files.principals {
-        files::principals(source, directory.mentions, &named, &world, faults);
+    if directory.policies_are_whole {
+        if let Some(source) = directory.files.entities {
+            files::entities(source, directory.hierarchy, &named, &world, faults);
+        }
+        if let Some(source) = directory.files.principals {
+            files::principals(source, directory.mentions, &named, &world, faults);
+        }
     }
     if let Some(known) = &mut world.known {
         known.roles.grant(directory.mentions.roles.keys());
         known.groups.grant(directory.mentions.groups.keys());
     }
-    for (loaded, tree) in &trees {
+    for (loaded, tree) in directory.policies {
         names::lint(loaded, &names::of_policy(tree.body()), &world, faults);
     }
 }

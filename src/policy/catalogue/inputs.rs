@@ -4,6 +4,8 @@
 //! way that is not understood here, an argument may be anything.
 
 mod dotted;
+#[cfg(test)]
+mod properties;
 mod schema;
 mod shape;
 mod types;
