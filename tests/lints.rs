@@ -10,8 +10,12 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use support::envoy::poll;
 use support::sidecar::PROGRAM;
+use support::sidecar::Sidecar;
+use support::tokens::Key;
 use tempfile::TempDir;
 
 /// An issuer that says which roles and scopes it may assert, another one that may say anything under
@@ -148,6 +152,74 @@ fn serve_does_not_start_with_a_limit_that_never_holds() {
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn serve_warns_of_names_and_keeps_the_last_good_limits() {
+    let config = format!(
+        "authenticators:\n{}resources:\n\
+         - {{name: weather, url: \"https://mcp.example.com/mcp\", kind: mcp}}\n\
+         policies: {{dir: policies, reload_interval: 100ms}}\n",
+        Key::new().authenticator()
+    );
+    let policy = |role: &str| {
+        format!("@id(\"a\") permit(principal in Mcp::Role::\"{role}\", action, resource);\n")
+    };
+    let sidecar = Sidecar::start(&config);
+    let says = |text: &str| {
+        let said = poll(Duration::from_secs(8), || sidecar.printed().contains(text));
+        assert!(said, "`{text}` is not said: {}", sidecar.printed());
+    };
+    let write = |text: &str| {
+        fs::write(sidecar.policies().join("a.cedar"), text).expect("a policy can be written");
+    };
+    write(&policy("veiwer"));
+    says("nobody is known to have the role `veiwer`");
+    says("policies reloaded");
+    assert_eq!(
+        sidecar.status()["policies"]["generation"],
+        2,
+        "{}",
+        sidecar.status()
+    );
+    write(MISSPELT);
+    says("has no argument `treshold`");
+    assert_eq!(
+        sidecar.status()["policies"]["generation"],
+        2,
+        "{}",
+        sidecar.status()
+    );
+    assert!(sidecar.is_live());
+}
+
+#[test]
+fn the_shipped_configurations_are_free_of_findings() {
+    let mut seen = 0;
+    for entry in Path::new("deploy/examples")
+        .read_dir()
+        .expect("examples ship")
+    {
+        let from = entry.expect("an entry").path();
+        if from.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let output = Command::new(PROGRAM)
+            .args(["validate", "--policies-dir", "policies", "--config"])
+            .arg(&from)
+            .env("INTROSPECTION_SECRET", "a-secret-of-this-test")
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (output.status.code(), &*said),
+            (Some(0), ""),
+            "{}",
+            from.display()
+        );
+        seen += 1;
+    }
+    assert!(seen > 5, "{seen} examples");
 }
 
 #[test]

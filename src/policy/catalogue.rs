@@ -114,6 +114,14 @@ impl Catalogue {
         all
     }
 
+    /// The names of the tools of a server.
+    pub(super) fn names(&self, server: &str) -> Vec<&str> {
+        let tools = self.servers.get(server).into_iter();
+        let mut names: Vec<&str> = tools.flat_map(HashMap::keys).map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Whether any tool of the server is listed.
     pub(super) fn lists(&self, server: &str) -> bool {
         self.servers.contains_key(server)

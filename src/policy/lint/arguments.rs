@@ -53,11 +53,20 @@ pub(super) fn lint(
         .filter(|access| access.accessor == Some(Accessor::Decimal))
         .map(|access| access.name)
         .collect();
+    // Whoever only asks whether it is there may want to keep out what nobody declares.
+    let valued: HashSet<&str> = found
+        .iter()
+        .filter(|access| access.method == GET)
+        .map(|access| access.name)
+        .collect();
     let mut tokens = None;
     let mut reported = HashSet::new();
     for (index, access) in found.iter().enumerate() {
-        let has_decimal = decimals.contains(access.name);
-        let Some(finding) = access.judge(tools, has_decimal) else {
+        let beside = Beside {
+            decimal: decimals.contains(access.name),
+            value: valued.contains(access.name),
+        };
+        let Some(finding) = access.judge(tools, beside) else {
             continue;
         };
         if !reported.insert((access.name, finding.message.clone())) {
@@ -85,6 +94,16 @@ struct Access<'p> {
     accessor: Option<Accessor>,
     about: About,
 }
+
+/// What the policy reads of the same argument elsewhere.
+#[derive(Clone, Copy)]
+struct Beside {
+    decimal: bool,
+    value: bool,
+}
+
+const HAS: &str = "hasTag";
+const GET: &str = "getTag";
 
 struct Finding {
     message: String,
@@ -145,8 +164,8 @@ fn argument_read(expression: &Expr) -> Option<(&'static str, &str)> {
         return None;
     };
     let method = match op {
-        BinaryOp::HasTag => "hasTag",
-        BinaryOp::GetTag => "getTag",
+        BinaryOp::HasTag => HAS,
+        BinaryOp::GetTag => GET,
         _ => return None,
     };
     let of_call = matches!(&**left, Expr::GetAttr { expr, attr }
@@ -158,7 +177,7 @@ fn argument_read(expression: &Expr) -> Option<(&'static str, &str)> {
 }
 
 impl Access<'_> {
-    fn judge(&self, tools: &Tools<'_>, has_decimal: bool) -> Option<Finding> {
+    fn judge(&self, tools: &Tools<'_>, beside: Beside) -> Option<Finding> {
         if self.about.unlisted || self.about.prompt || self.about.listed.is_empty() {
             return None;
         }
@@ -178,13 +197,13 @@ impl Access<'_> {
             all.push(tool);
         }
         if declaring.is_empty() {
-            return Some(self.undeclared(&all));
+            return Some(self.undeclared(&all, beside.value));
         }
         self.accessor?
-            .judge(self.name, declared, &declaring, has_decimal)
+            .judge(self.name, declared, &declaring, beside.decimal)
     }
 
-    fn undeclared(&self, tools: &[&Listed<'_>]) -> Finding {
+    fn undeclared(&self, tools: &[&Listed<'_>], is_certain: bool) -> Finding {
         let name = shown(self.name);
         let message = match tools {
             [one] => format!("tool {} has no argument {name}", shown(&one.id())),
@@ -212,7 +231,7 @@ impl Access<'_> {
         Finding {
             message,
             help,
-            is_certain: true,
+            is_certain,
         }
     }
 }

@@ -40,6 +40,12 @@ pub(super) fn visit<'e>(expression: &'e Expr, visit_one: &mut dyn FnMut(&'e Expr
     }
 }
 
+/// Whether there is an `if` in it.
+pub(super) fn branches(expression: &Expr) -> bool {
+    let branch = |one: &Expr| matches!(one, Expr::IfThenElse { .. }).then_some(true);
+    expression.reduce(&branch, &|left, right| left || right, false)
+}
+
 /// The condition of a clause.
 pub(super) fn condition(clause: &Clause) -> &Expr {
     match clause {

@@ -104,12 +104,7 @@ impl<'a> World<'a> {
         if !self.catalogue.lists(server) || self.catalogue.tool(server, name).is_some() {
             return None;
         }
-        let tools = self.catalogue.tools();
-        let known: Vec<&str> = tools
-            .iter()
-            .filter(|(of, _, _)| *of == server)
-            .map(|(_, name, _)| *name)
-            .collect();
+        let known = self.catalogue.names(server);
         let message = format!(
             "`tools.json` lists other tools of {}, but no {}",
             shown(server),

@@ -258,7 +258,7 @@ fn a_finding_stands_where_its_own_tool_is_meant() {
     let faults = found(&call("resource", condition));
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(
-        faults[0].starts_with("x.cedar:4:64: error: tool `shop/refund`"),
+        faults[0].starts_with("x.cedar:4:64: warning: tool `shop/refund`"),
         "{faults:?}"
     );
 }
@@ -272,4 +272,17 @@ fn what_could_not_be_read_hides_nothing_else() {
         1,
         "only the catalogue's own fault: {faults:?}"
     );
+}
+
+#[test]
+fn conditions_within_conditions_take_no_time() {
+    // `if` in the condition of `if`, as deep as a policy may be.
+    let tag = "context.args.hasTag(\"payee\")";
+    let nested = format!(
+        "{}{tag}{}",
+        "if ".repeat(60),
+        " then resource.known else resource.known".repeat(60)
+    );
+    let condition = format!("when {{ ({nested}) && resource == Mcp::Tool::\"shop/refund\" }}");
+    assert_eq!(found(&call("resource", &condition)).len(), 1);
 }

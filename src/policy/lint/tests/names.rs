@@ -120,7 +120,7 @@ fn a_hierarchy_is_looked_through() {
         ("entities.json", entities),
     ]);
     let expected = [
-        "x.cedar:3:69: error: none of the 2 tools that this can be about",
+        "x.cedar:3:69: warning: none of the 2 tools that this can be about",
         "entities.json:3:9: warning: no tool of `tools.json` is in the tool group `lost`",
         "entities.json:5:96: warning: no policy names `Mcp::Role` `veiwer`, nor is it listed (did you \
          mean `viewer`?)",
