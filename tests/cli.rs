@@ -831,6 +831,19 @@ const COMMANDS: [(&str, &[&str]); 18] = [
         ],
     ),
     (
+        "test",
+        &[
+            "--config",
+            "--policies-dir",
+            "--fail-under",
+            "--junit",
+            "--json",
+            "--verbose",
+            "--watch",
+            "4 a test failed",
+        ],
+    ),
+    (
         "health",
         &["--config", "--address", "CEDARGATE_LISTEN_ADMIN"],
     ),

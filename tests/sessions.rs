@@ -139,14 +139,12 @@ fn each_resource_has_sessions_of_its_own() {
     assert_eq!(elsewhere("/other", "s", &bob), "allowed");
     assert_eq!(elsewhere("/other", "s", &alice), "session_mismatch");
     // `sessions: ignore`, and a resource that is not MCP at all.
-    for path in ["/loose", "/site/x"] {
+    // What is no session id at all is refused wherever MCP is spoken.
+    for (path, odd) in [("/loose", "malformed_request"), ("/site/x", "allowed")] {
         for token in [&alice, &bob, &alice] {
             assert_eq!(elsewhere(path, "s", token), "allowed", "{path}");
-            assert_eq!(
-                elsewhere(path, "not a session id", token),
-                "allowed",
-                "{path}"
-            );
+            let reason = elsewhere(path, "not a session id", token);
+            assert_eq!(reason, odd, "{path}");
         }
     }
 }

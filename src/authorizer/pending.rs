@@ -12,6 +12,7 @@ use crate::authorizer::Arrival;
 use crate::authorizer::Authorizer;
 use crate::authorizer::id;
 use crate::authorizer::known::Known;
+use crate::authorizer::origin;
 use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
 use crate::authorizer::outcome::Outcome;
@@ -177,7 +178,10 @@ impl Pending {
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
                 let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
-                let obligations = headers::obligations(set, spoofed, self.key_headers());
+                let mut obligations = headers::obligations(set, spoofed, self.key_headers());
+                if let Some(origin) = self.allow_origin() {
+                    obligations.extend(headers::readable_by(&origin));
+                }
                 self.outcome(Answer::Allow(obligations), grant.policies)
             }
             Decision::Deny(denial) => {
@@ -196,6 +200,12 @@ impl Pending {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The origin whose page may read the answer.
+    fn allow_origin(&self) -> Option<String> {
+        let (_, resource) = self.resource.as_ref()?;
+        origin::accepted(&resource.kind, self.incoming.as_ref()?)
+    }
+
     fn refusal(&mut self, denial: Denial) -> Refusal {
         let resource = self.resource.as_ref();
         let space = resource.and_then(|(index, _)| self.authorizer.spaces.get(*index));
@@ -203,13 +213,7 @@ impl Pending {
             Some(space) => space.challenge(&denial),
             None => ProtectionSpace::default().challenge(&denial),
         };
-        let allow_origin = resource.and_then(|(_, resource)| match &resource.kind {
-            ResourceKind::Mcp(rules) => {
-                let origin = self.incoming.as_ref()?.head.origin.clone()?;
-                rules.allowed_origins.contains(&origin).then_some(origin)
-            }
-            ResourceKind::Http { .. } => None,
-        });
+        let allow_origin = self.allow_origin();
         Refusal {
             denial,
             challenge,

@@ -19,6 +19,7 @@ use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::challenge;
 use crate::decision::headers::Obligation;
+use crate::decision::headers::READABLE_HEADERS;
 use crate::decision::status;
 use crate::proto::envoy::config::core::v3::HeaderValue;
 use crate::proto::envoy::config::core::v3::HeaderValueOption;
@@ -146,18 +147,20 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
 fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
     let mut headers = Vec::with_capacity(obligations.len());
     let mut headers_to_remove = Vec::new();
+    let mut response_headers_to_add = Vec::new();
     for obligation in obligations {
         match obligation {
             // Proxies disagree about empty values: one sets them, another ignores them.
             Obligation::Set(name, value) if value.is_empty() => headers_to_remove.push(name),
             Obligation::Set(name, value) => headers.push(header(name, value)),
             Obligation::Remove(name) => headers_to_remove.push(name),
+            Obligation::Answer(name, value) => response_headers_to_add.push(answer(name, value)),
         }
     }
     OkHttpResponse {
         headers,
         headers_to_remove,
-        response_headers_to_add: Vec::new(),
+        response_headers_to_add,
     }
 }
 
@@ -170,6 +173,19 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
             .collect(),
         body: String::from_utf8(body).unwrap_or_default(),
     })
+}
+
+/// A header of the upstream's answer: ours wins, but what the answer varies by is added up.
+fn answer(name: &str, value: String) -> HeaderValueOption {
+    let action = if name == "vary" {
+        HeaderAppendAction::AppendIfExistsOrAdd
+    } else {
+        HeaderAppendAction::OverwriteIfExistsOrAdd
+    };
+    HeaderValueOption {
+        append_action: action.into(),
+        ..header(name.to_owned(), value)
+    }
 }
 
 /// One header, in the form that every proxy of the protocol understands: `append` unset, `value` and
@@ -205,13 +221,11 @@ fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, S
     }
     if let Some(origin) = &refusal.allow_origin {
         headers.push(("access-control-allow-origin", origin.clone()));
-        headers.push(("access-control-expose-headers", EXPOSED.to_owned()));
+        headers.push(("access-control-expose-headers", READABLE_HEADERS.to_owned()));
         headers.push(("vary", "origin".to_owned()));
     }
     headers
 }
-
-const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, MCP-Protocol-Version";
 
 fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     [
@@ -220,7 +234,7 @@ fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
         (
             "access-control-allow-headers",
             "authorization, dpop, content-type, accept, last-event-id, mcp-protocol-version, \
-             mcp-session-id, mcp-method, mcp-name",
+             mcp-session-id, mcp-method, mcp-name, *",
         ),
         ("access-control-max-age", "600"),
         ("vary", "origin"),
