@@ -39,6 +39,7 @@ use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
 use crate::decision::UnsupportedVersion;
+use crate::decision::challenge::ProtectionSpace;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
@@ -90,6 +91,8 @@ pub struct Parts {
 pub struct Authorizer {
     parts: Parts,
     documents: Vec<MetadataDocument>,
+    /// For each resource, what it asks of its callers.
+    spaces: Vec<ProtectionSpace>,
     /// For each resource, the headers that it takes keys from.
     key_headers: Vec<Vec<String>>,
     authenticators: Authenticators,
@@ -122,9 +125,14 @@ impl Authorizer {
             .resources
             .iter()
             .map(|resource| MetadataDocument::build(resource, &config.authenticators))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let spaces = config.resources.iter().zip(&documents);
+        let spaces = spaces.map(|(resource, document)| {
+            ProtectionSpace::of(resource, &config.authenticators, &document.url)
+        });
         let read_options = ReadOptions::of(config);
         Ok(Self {
+            spaces: spaces.collect(),
             documents,
             key_headers: config
                 .resources
@@ -203,6 +211,7 @@ impl Authorizer {
         pending.saw(&incoming);
         let decision = match self.locate(&incoming) {
             Located::Document(document) => return pending.document(document),
+            Located::Preflight => return pending.preflight(None),
             Located::Refused(denial) => Decision::Deny(*denial),
             Located::Resource(index, resource) => {
                 pending.located(index, resource);
@@ -211,7 +220,7 @@ impl Authorizer {
                     origin::Verdict::Foreign => {
                         Decision::Deny(Denial::plain(Reason::OriginNotAllowed))
                     }
-                    origin::Verdict::Preflight(origin) => return pending.preflight(origin),
+                    origin::Verdict::Preflight(origin) => return pending.preflight(Some(origin)),
                     origin::Verdict::Pass => self.decide(&mut pending, &incoming, resource).await,
                 }
             }
@@ -233,7 +242,10 @@ impl Authorizer {
             .and_then(|found| self.index_of(found))
             .and_then(|index| self.documents.get(index))
         {
-            return Located::Document(document.body.clone());
+            return match incoming.head.method.as_str() {
+                "OPTIONS" => Located::Preflight,
+                _ => Located::Document(document.body.clone()),
+            };
         }
         let unknown = || Located::Refused(Box::new(Denial::plain(Reason::UnknownResource)));
         match resource::choose(resources, incoming) {
@@ -276,9 +288,14 @@ impl Authorizer {
         };
         let roles = self.parts.config.explain_to_anonymous
             || matches!(known.identity, Identity::Verified(_));
+        let is_stranger = known.identity == Identity::Anonymous;
         let telling = Telling {
             roles,
-            has_issuer: caller.has_issuer(),
+            has_issuer: if is_stranger {
+                self.has_issuer(resource)
+            } else {
+                caller.has_issuer()
+            },
         };
         let decision = decide(
             &request,
@@ -343,11 +360,11 @@ impl Authorizer {
         resource: &Arc<Resource>,
     ) -> Denial {
         if let Ok(request) = Self::understand(pending, incoming, resource) {
-            if denial.reason() == Reason::MissingCredential {
-                let first = &request.operations.first;
-                let snapshot = self.load();
-                denial.required_scopes =
-                    snapshot.policies.challenge_scopes(first, &request.context);
+            if denial.reason() == Reason::MissingCredential && self.has_issuer(resource) {
+                let policies = &self.load().policies;
+                denial.required_scopes = policies
+                    .challenge_scopes(&request.operations, &request.context)
+                    .to_vec();
             }
             pending.asked(request);
         }
@@ -357,6 +374,7 @@ impl Authorizer {
 
 enum Located<'a> {
     Document(Bytes),
+    Preflight,
     Refused(Box<Denial>),
     Resource(usize, &'a Arc<Resource>),
 }

@@ -57,12 +57,15 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use cedar_policy::Effect;
+use moka::sync::Cache;
 
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
 pub use self::evaluation::Verdict;
+pub use self::explain::Circumstances;
 pub use self::explain::Explanation;
 pub use self::explain::Requirement;
+pub use self::explain::Rule;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
@@ -82,8 +85,11 @@ use crate::fault::Severity;
 use crate::fault::Source;
 use crate::identity::Identity;
 use crate::identity::Principal;
+use crate::request::Action;
 use crate::request::Operation;
+use crate::request::Operations;
 use crate::request::RequestContext;
+use crate::request::Target;
 
 /// One generation of policies.
 pub struct PolicySnapshot {
@@ -94,7 +100,16 @@ pub struct PolicySnapshot {
     stranger: PrincipalFacts,
     principals: Principals,
     engine: Engine,
+    challenges: Challenges,
 }
+
+/// What strangers were told that tokens need, by what they asked for. Gone with the policies.
+type Challenges = Cache<Box<[(Action, Target)]>, Arc<[String]>>;
+
+/// Most remembered challenges.
+const MAX_CHALLENGES: u64 = 1_024;
+/// Most operations of a request whose challenge is remembered: a request may hold hundreds.
+const MAX_CHALLENGED: usize = 4;
 
 /// A policy as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +191,7 @@ impl PolicySnapshot {
             stranger: engine.facts(&Identity::Anonymous),
             principals,
             engine,
+            challenges: Cache::new(MAX_CHALLENGES),
         })
     }
 
@@ -258,11 +274,38 @@ impl PolicySnapshot {
         explain::explain(&self.engine, operation, context, identity)
     }
 
-    /// The scopes that a stranger's token would need, for the challenge of a 401; empty when no
-    /// scope would help, or none is needed.
-    pub fn challenge_scopes(&self, operation: &Operation, context: &RequestContext) -> Vec<String> {
-        self.explain(operation, context, &Identity::Anonymous)
-            .required_scopes
+    /// The smallest set of scopes with which this caller would be allowed everything at once, those
+    /// that the caller has included; empty when no scope would help, or none is needed. At most
+    /// 1,024 bytes with blanks between them.
+    pub fn required_scopes(
+        &self,
+        operations: &Operations,
+        context: &RequestContext,
+        identity: &Identity,
+    ) -> Vec<String> {
+        explain::scopes::needed(&self.engine, operations, context, identity).scopes
+    }
+
+    /// The same for the challenge of a 401: what a stranger's token would need. It is remembered
+    /// where nothing but the operations decides it.
+    pub fn challenge_scopes(
+        &self,
+        operations: &Operations,
+        context: &RequestContext,
+    ) -> Arc<[String]> {
+        let all = || std::iter::once(&operations.first).chain(&operations.rest);
+        let key = (operations.rest.len() < MAX_CHALLENGED)
+            .then(|| -> Box<[_]> { all().map(|one| (one.action, one.target.clone())).collect() });
+        if let Some(known) = key.as_ref().and_then(|key| self.challenges.get(key)) {
+            return known;
+        }
+        let needed =
+            explain::scopes::needed(&self.engine, operations, context, &Identity::Anonymous);
+        let scopes: Arc<[String]> = needed.scopes.into();
+        if let Some(key) = key.filter(|_| needed.is_timeless) {
+            self.challenges.insert(key, Arc::clone(&scopes));
+        }
+        scopes
     }
 }
 

@@ -581,7 +581,7 @@ fn ask(socket: &Path, path: &str) -> String {
         .expect("a time-out");
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: mcp.example.com\r\nconnection: close\r\n\r\n"
     )
     .expect("a request");
     let mut answer = String::new();

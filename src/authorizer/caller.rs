@@ -110,6 +110,12 @@ impl Authorizer {
             .filter_map(|index| all.get(*index).map(|a| (*index, a)))
     }
 
+    /// Whether the resource accepts tokens that an issuer gives.
+    pub(super) fn has_issuer(&self, resource: &Resource) -> bool {
+        self.accepted(resource)
+            .any(|(_, one)| one.kind.tokens().is_some())
+    }
+
     async fn stranger(&self, check: Check<'_>) -> Result<Caller, Denial> {
         let claim = Claim::Nothing;
         let Some((_, one)) = self.authenticators.choose(check.resource, &claim) else {

@@ -27,6 +27,8 @@ pub enum Answer {
     Deny(Box<Refusal>),
     /// Answer it with a public document, in the upstream's place.
     Document(Bytes),
+    /// Answer a CORS preflight for a public document: any page may read it.
+    DocumentPreflight,
     /// Answer a CORS preflight (Fetch standard, section 3.2.2) from this origin.
     Preflight(String),
 }

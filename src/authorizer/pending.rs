@@ -22,7 +22,7 @@ use crate::config::ResourceKind;
 use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
-use crate::decision::challenge;
+use crate::decision::challenge::ProtectionSpace;
 use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
@@ -151,10 +151,11 @@ impl Pending {
         self.outcome(Answer::Document(document), Vec::new())
     }
 
-    /// Ends a check that is a CORS preflight.
-    pub(super) fn preflight(mut self, origin: String) -> Outcome {
+    /// Ends a check that is a CORS preflight, from this origin or for a public document.
+    pub(super) fn preflight(mut self, origin: Option<String>) -> Outcome {
         self.only_timed();
-        self.outcome(Answer::Preflight(origin), Vec::new())
+        let answer = origin.map_or(Answer::DocumentPreflight, Answer::Preflight);
+        self.outcome(answer, Vec::new())
     }
 
     /// Ends a check with a decision, which is recorded. An allow that comes after the deadline is no
@@ -197,10 +198,11 @@ impl Pending {
 
     fn refusal(&mut self, denial: Denial) -> Refusal {
         let resource = self.resource.as_ref();
-        let document = resource.and_then(|(index, _)| self.authorizer.documents.get(*index));
-        let supported = resource.map_or(&[][..], |(_, r)| &r.metadata.scopes_supported);
-        let url = document.map(|document| document.url.as_str());
-        let challenge = challenge::line(&denial, url, supported);
+        let space = resource.and_then(|(index, _)| self.authorizer.spaces.get(*index));
+        let challenge = match space {
+            Some(space) => space.challenge(&denial),
+            None => ProtectionSpace::default().challenge(&denial),
+        };
         let allow_origin = resource.and_then(|(_, resource)| match &resource.kind {
             ResourceKind::Mcp(rules) => {
                 let origin = self.incoming.as_ref()?.head.origin.clone()?;

@@ -199,7 +199,10 @@ fn token() -> String {
 fn reason(outcome: &Outcome) -> Reason {
     match &outcome.answer {
         Answer::Deny(refusal) => refusal.denial.reason(),
-        Answer::Allow(_) | Answer::Document(_) | Answer::Preflight(_) => Reason::Allowed,
+        Answer::Allow(_)
+        | Answer::Document(_)
+        | Answer::DocumentPreflight
+        | Answer::Preflight(_) => Reason::Allowed,
     }
 }
 

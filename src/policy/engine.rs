@@ -166,7 +166,7 @@ impl Engine {
         operation: &Operation,
         facts: &PrincipalFacts,
     ) -> Result<Arc<Prepared>, Unusable> {
-        if name_length(&operation.target.thing) > MAX_REMEMBERED_NAME {
+        if !is_memorable(&operation.target.thing) {
             return self.prepare(operation, facts).map(Arc::new);
         }
         let key = (facts.get().id, operation.action, operation.target.clone());
@@ -269,7 +269,8 @@ impl Engine {
         Ok((request, Cow::Owned(entities)))
     }
 
-    fn answer(
+    /// Asks Cedar, or remembers.
+    pub(super) fn answer(
         &self,
         prepared: &Prepared,
         operation: &Operation,
@@ -364,8 +365,13 @@ fn weight(members: &[Number]) -> u32 {
     u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
 }
 
+/// Whether the name is short enough to be remembered.
+pub(super) fn is_memorable(thing: &Thing) -> bool {
+    name_length(thing) <= MAX_REMEMBERED_NAME
+}
+
 /// Whether the entity says something that is different in every request: a route holds the path.
-fn per_request(thing: &Thing) -> bool {
+pub(super) fn per_request(thing: &Thing) -> bool {
     matches!(thing, Thing::Route(_))
 }
 

@@ -17,6 +17,7 @@ use crate::identity::PrincipalKind;
 use crate::request::Action;
 use crate::request::Arguments;
 use crate::request::Operation;
+use crate::request::Operations;
 use crate::request::RequestContext;
 use crate::request::Target;
 use crate::request::Thing;
@@ -141,6 +142,15 @@ pub(super) fn operation(action: Action, server: &str, thing: Thing) -> Operation
             thing,
         },
         arguments: Arguments::None,
+    }
+}
+
+/// These operations, all in one request.
+pub(super) fn all(operations: &[Operation]) -> Operations {
+    let (first, rest) = operations.split_first().unwrap();
+    Operations {
+        first: first.clone(),
+        rest: rest.to_vec(),
     }
 }
 

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::Evaluation;
 use super::PolicySnapshot;
+use super::Requirement;
 use super::fixtures::call;
 use super::fixtures::context;
 use super::fixtures::files;
@@ -20,6 +21,7 @@ use super::fixtures::verified;
 use super::fixtures::with_arguments;
 use super::reads::Fields;
 use crate::identity::Identity;
+use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::Action;
 use crate::request::Operation;
@@ -185,6 +187,31 @@ fn compile(policies: &[String]) -> Option<PolicySnapshot> {
     }
 }
 
+fn give(who: &mut Principal, part: &Requirement) {
+    match part {
+        Requirement::Role(name) => drop(who.roles.replace(name.clone())),
+        Requirement::Group(name) => drop(who.groups.replace(name.clone())),
+        Requirement::Scope(name) => drop(who.scopes.replace(name.clone())),
+        Requirement::Client(name) => who.client_id.clone_from(name),
+    }
+}
+
+/// Callers with everything that a policy here could ask for, and with nothing.
+fn everybody() -> Vec<Principal> {
+    let mut all = Vec::new();
+    for roles in ["", "a", "b", "a,b", "c", "a,b,c"] {
+        for scopes in ["", "p", "q", "p,q"] {
+            for (groups, client) in [("", ""), ("g", "app"), ("g", "web"), ("", "app")] {
+                let mut principal = user(roles, scopes);
+                principal.groups = set(groups);
+                principal.client_id = client.to_owned();
+                all.push(principal);
+            }
+        }
+    }
+    all
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -239,7 +266,7 @@ proptest! {
         for (identity, operation, context) in &requests {
             let Identity::Verified(principal) = identity else { continue };
             let explanation = snapshot.explain(operation, context, identity);
-            let allowed = |change: &dyn Fn(&mut crate::identity::Principal)| {
+            let allowed = |change: &dyn Fn(&mut Principal)| {
                 let mut changed = (**principal).clone();
                 change(&mut changed);
                 let facts = snapshot.facts(&verified(changed));
@@ -251,6 +278,26 @@ proptest! {
             }
             for client in &explanation.clients_any {
                 prop_assert!(allowed(&|who| who.client_id.clone_from(client)));
+            }
+            for scope in &explanation.scopes_any {
+                let alone = BTreeSet::from([scope.clone()]);
+                prop_assert!(allowed(&|who| who.scopes.clone_from(&alone)), "scope {scope}");
+                prop_assert!(allowed(&|who| drop(who.scopes.replace(scope.clone()))));
+            }
+            for rule in &explanation.rules {
+                let promised = allowed(&|who| rule.missing.iter().for_each(|part| give(who, part)));
+                prop_assert!(promised, "{rule:?}");
+                prop_assert!(!rule.missing.is_empty());
+                prop_assert!(rule.missing.iter().all(|part| rule.needs.contains(part)));
+            }
+            for who in explanation.nothing_helps.then(everybody).into_iter().flatten() {
+                let change = |changed: &mut Principal| {
+                    changed.roles.clone_from(&who.roles);
+                    changed.scopes.clone_from(&who.scopes);
+                    changed.groups.clone_from(&who.groups);
+                    changed.client_id.clone_from(&who.client_id);
+                };
+                prop_assert!(!allowed(&change), "{who:?}");
             }
             if !explanation.required_scopes.is_empty() {
                 let required: BTreeSet<_> = explanation.required_scopes.iter().cloned().collect();

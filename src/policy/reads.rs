@@ -33,6 +33,22 @@ impl Fields {
         self.0 & field.0 == field.0
     }
 
+    /// The fields as a person would name them.
+    pub(super) fn in_words(self) -> Vec<&'static str> {
+        [
+            (Self::ARGS, "the arguments"),
+            (Self::CLIENT_IP, "the client's address"),
+            (Self::NOW, "the time"),
+            (Self::HTTP, "the HTTP request"),
+            (Self::PROTOCOL_VERSION, "the protocol version"),
+            (Self::SESSION, "the session"),
+            (Self::REQUEST_ID, "the request id"),
+        ]
+        .into_iter()
+        .filter_map(|(field, words)| self.contains(field).then_some(words))
+        .collect()
+    }
+
     fn named(name: &str) -> Self {
         match name {
             "http" => Self::HTTP,
@@ -56,8 +72,13 @@ pub(super) fn fields(policy: &pst::Template) -> Fields {
         .map(|clause| match clause {
             pst::Clause::When(condition) | pst::Clause::Unless(condition) => condition,
         })
-        .map(|condition| condition.reduce(&read_here, &Fields::union, Fields::NONE))
+        .map(|condition| of(condition))
         .fold(Fields::NONE, Fields::union)
+}
+
+/// The fields that an expression reads.
+pub(super) fn of(expression: &pst::Expr) -> Fields {
+    expression.reduce(&read_here, &Fields::union, Fields::NONE)
 }
 
 fn read_here(expression: &pst::Expr) -> Option<Fields> {

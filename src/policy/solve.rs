@@ -8,7 +8,9 @@ use cedar_policy::Request;
 use cedar_policy::eval_expression;
 
 use super::formula::Formula;
+use super::formula::Question;
 use super::guard::Need;
+use super::reads::Fields;
 use crate::identity::Principal;
 
 /// Needs that are enough together.
@@ -30,6 +32,8 @@ pub(super) struct Setting<'a> {
     pub(super) principal: &'a Principal,
     /// The caller's scopes, those implied by others included.
     pub(super) scopes: &'a BTreeSet<String>,
+    /// Whether whatever reads the context is taken to be as wanted.
+    pub(super) elsewhere: bool,
 }
 
 impl Setting<'_> {
@@ -61,11 +65,32 @@ impl Setting<'_> {
                 }
                 smallest(goals)
             }
-            Formula::Evaluates(expression, wanted) => {
-                let value = eval_expression(self.request, self.entities, expression);
-                given(matches!(value, Ok(EvalResult::Bool(value)) if value == *wanted))
-            }
+            Formula::Evaluates(question) => given(
+                (self.elsewhere && question.reads != Fields::NONE) || self.is_as_wanted(question),
+            ),
+            Formula::Unknown => given(false),
         }
+    }
+
+    /// What the parts of `formula` that are not as wanted read of the context.
+    pub(super) fn hurdles(self, formula: &Formula) -> Fields {
+        match formula {
+            Formula::All(parts) | Formula::Any(parts) => parts
+                .iter()
+                .map(|part| self.hurdles(part))
+                .fold(Fields::NONE, Fields::union),
+            Formula::Evaluates(question) if !self.is_as_wanted(question) => question.reads,
+            Formula::Evaluates(_)
+            | Formula::Known(_)
+            | Formula::Has(_)
+            | Formula::Lacks(_)
+            | Formula::Unknown => Fields::NONE,
+        }
+    }
+
+    fn is_as_wanted(self, question: &Question) -> bool {
+        let value = eval_expression(self.request, self.entities, &question.expression);
+        matches!(value, Ok(EvalResult::Bool(value)) if value == question.wanted)
     }
 
     fn has(self, need: &Need) -> bool {

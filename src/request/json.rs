@@ -9,6 +9,8 @@ mod fault;
 mod keys;
 mod number;
 mod string;
+#[cfg(test)]
+mod work;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -352,6 +354,8 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self) -> Option<u8> {
+        #[cfg(test)]
+        work::count(1);
         self.text.as_bytes().get(self.at).copied()
     }
 

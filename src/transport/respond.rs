@@ -68,6 +68,14 @@ pub fn check_response(outcome: Outcome) -> CheckResponse {
                 response,
             )
         }
+        Answer::DocumentPreflight => {
+            let response = denied(204, document_preflight_headers(), Vec::new());
+            (
+                status::DenyCode::PermissionDenied.number(),
+                "cors_preflight",
+                response,
+            )
+        }
         Answer::Preflight(origin) => {
             let response = denied(204, preflight_headers(&origin), Vec::new());
             (
@@ -109,9 +117,9 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
             return response;
         }
         Answer::Deny(refusal) => *refusal,
-        Answer::Document(_) => not_here(
+        Answer::Document(_) | Answer::DocumentPreflight => not_here(
             Reason::UnknownResource,
-            "route this path to the public listener: in this dialect 200 would mean allow",
+            "route this path to the public listener: in this dialect 2xx would mean allow",
         ),
         Answer::Preflight(_) => not_here(
             Reason::NotPermitted,
@@ -120,11 +128,8 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
     };
     let status = status::row(refusal.denial.reason()).http.number();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = reply::json(status, body::of(&refusal, &decision_id));
-    for (name, value) in refusal_headers(&refusal, &decision_id) {
-        reply::set(&mut response, name, &value);
-    }
-    response
+    let body = body::of(&refusal, &decision_id);
+    reply::with_headers(status, refusal_headers(&refusal, &decision_id), body)
 }
 
 fn not_here(reason: Reason, message: &'static str) -> Refusal {
@@ -167,8 +172,8 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
     })
 }
 
-/// One header, overwriting, in the form that every proxy of the protocol understands: `append`
-/// unset, `value` and not `raw_value`.
+/// One header, in the form that every proxy of the protocol understands: `append` unset, `value` and
+/// not `raw_value`. It overwrites what the answer would have; of several with one name, all stay.
 fn header(key: String, value: String) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue {
@@ -182,14 +187,16 @@ fn header(key: String, value: String) -> HeaderValueOption {
 }
 
 fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
+    // The challenge comes first: what a client cannot do without is the last to be cut off.
+    let challenge = refusal.challenge.iter();
+    let mut headers: Vec<_> = challenge
+        .map(|line| ("www-authenticate", line.clone()))
+        .collect();
+    headers.extend([
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
         (DECISION_ID, decision_id.to_owned()),
-    ];
-    if let Some(challenge) = &refusal.challenge {
-        headers.push(("www-authenticate", challenge.clone()));
-    }
+    ]);
     if let Some(nonce) = challenge::nonce(&refusal.denial) {
         headers.push(("dpop-nonce", nonce.to_owned()));
     }
@@ -221,6 +228,23 @@ fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec()
 }
+
+/// The answer to a preflight for a public document: any page may ask for it, with the header that MCP
+/// clients add to everything (MCP 2025-06-18, basic/transports).
+pub fn document_preflight_headers() -> Vec<(&'static str, String)> {
+    [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", DOCUMENT_METHODS),
+        ("access-control-allow-headers", "MCP-Protocol-Version"),
+        ("access-control-max-age", "600"),
+        ("cache-control", "no-store"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// What a public document answers.
+pub const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// The headers of a public document: any page may read it.
 pub fn document_headers() -> Vec<(&'static str, String)> {
@@ -274,6 +298,7 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
 mod tests {
     use super::*;
     use crate::decision::challenge::DpopChallenge;
+    use crate::decision::challenge::ProtectionSpace;
     use crate::identity::dpop::DpopError;
 
     fn outcome(answer: Answer) -> Outcome {
@@ -290,9 +315,10 @@ mod tests {
         denial.dpop = Some(DpopChallenge {
             error: DpopError::UseNonce,
             nonce: Some("n-1".to_owned()),
+            as_bearer: false,
         });
         let refused = outcome(Answer::Deny(Box::new(Refusal {
-            challenge: challenge::line(&denial, None, &[]),
+            challenge: ProtectionSpace::default().challenge(&denial),
             denial,
             rpc_id: None,
             nameless: false,

@@ -295,7 +295,7 @@ fn read_metadata(node: &Node, faults: &mut Faults<'_>) -> ResourceMetadata {
         return metadata;
     };
     if let Some(node) = map.optional("scopes_supported") {
-        metadata.scopes_supported = scopes::read_scopes(node, faults);
+        metadata.scopes_supported = scopes::read_supported(node, faults);
     }
     if let Some(node) = map.optional("resource_name") {
         scalar::text(node, faults)

@@ -66,7 +66,10 @@ fn metadata() -> Value {
         "Members of the protected resource metadata (RFC 9728, section 2).",
         &[],
         [
-            ("scopes_supported", texts("`scopes_supported`")),
+            (
+                "scopes_supported",
+                texts("`scopes_supported`; neither wildcards nor `offline_access`."),
+            ),
             ("resource_name", text("`resource_name`", "")),
             (
                 "resource_documentation",

@@ -152,6 +152,18 @@ const RESOURCES: Cases = &[
         "`a b` is not a scope",
     ),
     (
+        "name: a, url: https://m.example, kind: mcp, metadata: {scopes_supported: [x, offline_access]}",
+        "`offline_access` is not a scope to tell clients of",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, metadata: {scopes_supported: ['files:*']}",
+        "`files:*` is not a scope to tell clients of",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, scopes: {hierarchy: {'files:*': [offline_access]}}",
+        "",
+    ),
+    (
         "name: a, url: https://m.example, kind: mcp, metadata: {resource_tos_uri: tos}",
         "is not an absolute URL",
     ),
