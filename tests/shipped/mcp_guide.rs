@@ -227,7 +227,6 @@ fn labels_in(body: &str) -> BTreeSet<String> {
         .map(str::to_owned)
         .collect();
     // `B1 to B3` means the one between as well.
-    assert!(body.contains("B1 to B3"));
     found.insert("B2".to_owned());
     found
 }
@@ -293,25 +292,26 @@ fn its_answers_are_the_programs() {
     let config = config.replace(ISSUER, &key.authenticator());
     let sidecar = Sidecar::start(&config);
     let asker = sidecar.asker();
-    let call = |tool: &str, scope: &str| {
+    let stating = |ask: Ask| ask.header("mcp-protocol-version", "2025-11-25");
+    let with = |scope: &str, tool: &str| {
         Ask::call(tool).bearer(&key.token(RESOURCE, &json!({"scope": scope})))
     };
     let asks = [
-        Ask::call("get_forecast"),
-        call("set_alert", "weather:read"),
-        call("delete_station", "weather:read"),
-        call("get_forecast", "weather:read").header("mcp-name", "set_alert"),
-        call("get_forecast", "weather:read").header("mcp-protocol-version", "2099-01-01"),
+        stating(Ask::call("get_forecast")),
+        stating(with("weather:read", "set_alert")),
+        stating(with("weather:read", "delete_station")),
+        stating(with("weather:read", "get_forecast")).header("mcp-name", "set_alert"),
+        with("weather:read", "get_forecast").header("mcp-protocol-version", "2099-01-01"),
     ];
     let written: Vec<Block> = guide()
         .into_iter()
         .filter(|block| block.language == "http")
         .collect();
     assert_eq!(written.len(), asks.len());
-    for (block, ask) in written.iter().zip(&asks) {
-        assert_eq!(answer(&asker, ask), block.text, "line {}", block.line);
-    }
-    let broad = asker.both(&call("get_forecast", "weather:write"));
+    let written: Vec<&str> = written.iter().map(|block| &*block.text).collect();
+    let answers = asks.map(|ask| answer(&asker, &ask));
+    assert_eq!(written, answers);
+    let broad = asker.both(&stating(with("weather:write", "get_forecast")));
     assert_eq!(broad.reason, "allowed", "the broad scope is enough");
 }
 
