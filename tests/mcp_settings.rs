@@ -14,7 +14,6 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use serde_json::json;
 use support::envoy::Envoy;
@@ -70,26 +69,24 @@ fn endless_stream() -> u16 {
     port
 }
 
-/// How long a stream through this Envoy lasts, if it ends before the patience does.
-fn lasts(envoy: &Envoy, token: &str, patience: Duration) -> Option<Duration> {
+/// Whether a stream through this Envoy begins, and ends before the patience does.
+fn ends(envoy: &Envoy, token: &str, patience: Duration) -> bool {
     let request = Request::new("GET", "/mcp")
         .header("host", "mcp.example.com")
         .header("accept", "text/event-stream")
         .bearer(token);
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, envoy.port())).expect("Envoy");
     stream.set_read_timeout(Some(patience)).expect("a timeout");
-    let begun = Instant::now();
     stream
         .write_all(&request.encode(envoy.port()))
         .expect("it is sent");
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{ended:?}");
-    let timed_out = ended.is_err_and(|error| {
+    !ended.is_err_and(|error| {
         use std::io::ErrorKind;
         matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-    });
-    (!timed_out).then(|| begun.elapsed())
+    })
 }
 
 #[test]
@@ -105,12 +102,11 @@ fn a_stream_ends_when_the_route_says() {
     let limited = front(upstream, sidecar.grpc).replace(route, &added);
     let limited = Envoy::start(&limited);
     limited.wait_for_authorizer(true);
-    let lasted = lasts(&limited, &token, Duration::from_secs(15)).expect("it ends");
-    assert!(lasted >= Duration::from_secs(1), "{lasted:?}");
+    assert!(ends(&limited, &token, Duration::from_secs(15)));
     let shipped = Envoy::start(&front(upstream, sidecar.grpc));
     shipped.wait_for_authorizer(true);
-    let lasted = lasts(&shipped, &token, Duration::from_secs(5));
-    assert_eq!(lasted, None, "the shipped one leaves it open");
+    let ended = ends(&shipped, &token, Duration::from_secs(5));
+    assert!(!ended, "the shipped one leaves it open");
 }
 
 /// The shipped configuration with the three blocks for pages.

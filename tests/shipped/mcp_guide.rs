@@ -329,24 +329,23 @@ fn answer(asker: &Asker, ask: &Ask) -> String {
         403 => "Forbidden",
         _ => "another one",
     };
-    let mut written = format!("HTTP/1.1 {status} {phrase}\n");
-    for (_, value) in headers
+    let challenges: String = headers
         .iter()
         .filter(|(name, _)| name == "www-authenticate")
-    {
-        written += &format!("www-authenticate: {value}\n");
-    }
-    for (name, value) in [("cache-control", "no-store")] {
-        assert!(headers.iter().any(|had| had.0 == name && had.1 == value));
-    }
+        .map(|(name, value)| name.to_owned() + ": " + value + "\n")
+        .collect();
+    let uncached = ("cache-control".to_owned(), "no-store".to_owned());
+    assert!(headers.contains(&uncached), "{headers:?}");
     let id = headers
         .iter()
         .find(|(name, _)| name == "x-cedargate-decision-id")
         .map(|(_, id)| id.clone())
         .expect("a decision id");
     let parsed: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(parsed["error"]["data"]["decision_id"], *id);
-    written + "\n" + &body.replace(&id, "...") + "\n"
+    let named = parsed.pointer("/error/data/decision_id");
+    assert_eq!(named.and_then(Value::as_str), Some(&*id));
+    let body = body.replace(&id, "...");
+    format!("HTTP/1.1 {status} {phrase}\n{challenges}\n{body}\n")
 }
 
 fn guide() -> Vec<Block> {
