@@ -15,6 +15,7 @@ mod origin;
 mod pending;
 mod possession;
 mod sessions;
+mod understanding;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,7 +276,7 @@ impl Authorizer {
         let snapshot = self.load();
         let known = caller.known(&snapshot.policies, &self.parts.config.identity_headers);
         pending.identified(Arc::clone(&known), &snapshot);
-        let request = match Self::understand(pending, incoming, resource) {
+        let request = match understanding::of(pending, incoming, resource) {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
@@ -308,48 +309,6 @@ impl Authorizer {
         self.keep(pending, visit, decision).await
     }
 
-    /// Reads the message into one request, or says how it cannot be read.
-    fn understand(
-        pending: &mut Pending,
-        incoming: &Incoming,
-        resource: &Arc<Resource>,
-    ) -> Result<AccessRequest, Denial> {
-        let head = &incoming.head;
-        let (operations, protocol_version) = match &resource.kind {
-            ResourceKind::Mcp(rules) => match message::of(incoming, rules, &resource.name) {
-                Ok(message) => {
-                    pending.message_id(message.id);
-                    (message.operations, message.protocol_version)
-                }
-                Err(fault) => {
-                    let denial = message_denial(&fault);
-                    pending.message_id(fault.id);
-                    return Err(denial);
-                }
-            },
-            ResourceKind::Http { routes } => {
-                let operations = http::read(head, routes, &resource.name)
-                    .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;
-                (operations, String::new())
-            }
-        };
-        let context = RequestContext {
-            method: head.method.clone(),
-            host: head.host.clone(),
-            path: head.path.as_str().to_owned(),
-            origin: head.origin.clone().unwrap_or_default(),
-            client_ip: head.client_ip,
-            now_ms: pending.now_ms(),
-            protocol_version,
-            session: head.session.clone().unwrap_or_default(),
-            request_id: pending.request_id().to_owned(),
-        };
-        Ok(AccessRequest {
-            operations,
-            context,
-        })
-    }
-
     /// Adds to a refused stranger's answer the scopes that the operation would need, where the
     /// message can be read and the policies tell.
     fn invite(
@@ -359,7 +318,7 @@ impl Authorizer {
         incoming: &Incoming,
         resource: &Arc<Resource>,
     ) -> Denial {
-        if let Ok(request) = Self::understand(pending, incoming, resource) {
+        if let Ok(request) = understanding::of(pending, incoming, resource) {
             if denial.reason() == Reason::MissingCredential && self.has_issuer(resource) {
                 let policies = &self.load().policies;
                 denial.required_scopes = policies
@@ -377,31 +336,6 @@ enum Located<'a> {
     Preflight,
     Refused(Box<Denial>),
     Resource(usize, &'a Arc<Resource>),
-}
-
-fn message_denial(fault: &MessageFault) -> Denial {
-    use crate::request::message::MessageFaultKind as K;
-    let reason = match &fault.kind {
-        K::Malformed(_) | K::Undescribed(_) => Reason::MalformedRequest,
-        K::HeaderMismatch(_) => Reason::HeaderMismatch,
-        K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
-        K::MethodNotAllowed => Reason::NotPermitted,
-    };
-    let mut denial = Denial::new(reason, fault.to_string());
-    match &fault.kind {
-        K::Undescribed(why) => denial = denial.because(why),
-        K::UnsupportedVersion {
-            requested,
-            supported,
-        } => {
-            denial.unsupported = Some(UnsupportedVersion {
-                requested: requested.clone(),
-                supported: supported.clone(),
-            });
-        }
-        K::Malformed(_) | K::HeaderMismatch(_) | K::MethodNotAllowed => {}
-    }
-    denial
 }
 
 #[cfg(test)]

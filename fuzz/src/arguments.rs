@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cedargate::request::Arguments;
 use cedargate::request::Operation;
 use cedargate::request::arguments;
 use cedargate::request::arguments::ArgumentValue;
@@ -15,7 +16,10 @@ type Raw = Box<RawValue>;
 
 /// The JSON object of the arguments that an operation carries.
 fn sent(operation: &Operation) -> Option<&[u8]> {
-    operation.arguments.as_deref()
+    match &operation.arguments {
+        Arguments::Json(sent) => Some(sent),
+        Arguments::None | Arguments::Unknown => None,
+    }
 }
 
 /// Holds what an operation carries against `stated`, the member of the body.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cedargate::config::McpRules;
+use cedargate::request::Arguments;
 use cedargate::request::Thing;
 use cedargate::request::incoming::Body;
 use cedargate::request::incoming::Head;
@@ -53,7 +54,10 @@ fn read(body: &Bytes) -> Result<Message, MessageFaultKind> {
 
 /// The bytes of the arguments that policies are given.
 fn arguments(message: &Message) -> Option<&[u8]> {
-    message.operations.first.arguments.as_deref()
+    match &message.operations.first.arguments {
+        Arguments::Json(sent) => Some(sent),
+        Arguments::None | Arguments::Unknown => None,
+    }
 }
 
 /// Whether a document that is accepted alone is an object, and how deep it nests.
