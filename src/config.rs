@@ -32,7 +32,7 @@ mod schema;
 mod sessions;
 mod settings;
 mod static_token;
-mod suggest;
+pub(crate) mod suggest;
 mod token_rules;
 mod written_secret;
 mod yaml;

@@ -19,6 +19,7 @@ mod bounds;
 #[cfg(test)]
 mod cases;
 mod catalogue;
+mod compile;
 mod context;
 mod deep;
 mod engine;
@@ -34,6 +35,7 @@ mod formula;
 mod guard;
 mod hierarchy;
 mod index;
+mod lint;
 mod load;
 mod message;
 mod plain_yaml;
@@ -52,11 +54,8 @@ mod validate;
 mod vocabulary;
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
-use cedar_policy::Effect;
 use moka::sync::Cache;
 
 pub use self::evaluation::Evaluation;
@@ -70,19 +69,9 @@ pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
 
-use self::catalogue::Catalogue;
 use self::engine::Engine;
-use self::engine::Live;
-use self::hierarchy::Hierarchy;
-use self::index::Index;
-use self::load::Loaded;
 use self::principals::Principals;
-use self::targets::Targets;
-use self::vocabulary::Vocabulary;
-use crate::config::Resource;
 use crate::fault::Fault;
-use crate::fault::Severity;
-use crate::fault::Source;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::request::Action;
@@ -127,74 +116,6 @@ pub struct PolicyInfo {
 }
 
 impl PolicySnapshot {
-    /// Compiles the files of a policy directory for these resources. The number is the caller's,
-    /// to tell this snapshot from others in logs.
-    ///
-    /// # Errors
-    ///
-    /// Every fault that was found, warnings among them; at least one is an error.
-    pub fn compile(
-        files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
-        let compile = || Self::compile_here(files, resources, generation);
-        let failed = || {
-            Err(vec![broken(
-                "the policies could not be compiled".to_owned(),
-            )])
-        };
-        deep::run(compile).unwrap_or_else(failed)
-    }
-
-    fn compile_here(
-        files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let sorted = files::sort(files, &mut faults);
-        if let Some(copy) = sorted.schema {
-            files::check_schema_copy(copy, &mut faults);
-        }
-        let schema = vocabulary::schema().map_err(|error| vec![broken(error)])?;
-        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![broken(error)])?;
-        let loaded = load::policies(&sorted.policies, &mut faults);
-        validate::policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
-        let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
-            Hierarchy::read(source, &vocabulary, &schema, &mut faults)
-        });
-        let servers = resources
-            .iter()
-            .map(|resource| Arc::clone(&resource.name))
-            .collect();
-        let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
-            Catalogue::read(source, &servers, &mut faults)
-        });
-        let principals = sorted
-            .principals
-            .map_or_else(Principals::default, |source| {
-                Principals::read(source, &mut faults)
-            });
-        let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
-            .map_err(|error| vec![broken(error)])?;
-        let (index, live) = enforce(&loaded, &vocabulary, &mut faults);
-        if faults.iter().any(|fault| fault.severity == Severity::Error) {
-            return Err(faults);
-        }
-        let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
-        Ok(Self {
-            generation,
-            digest: hex(files.digest()),
-            warnings: faults,
-            listed: loaded.iter().map(info).collect(),
-            stranger: engine.facts(&Identity::Anonymous),
-            principals,
-            engine,
-            challenges: Cache::new(MAX_CHALLENGES),
-        })
-    }
-
     /// The number that the snapshot was compiled with.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -220,7 +141,7 @@ impl PolicySnapshot {
         self.listed.iter()
     }
 
-    /// Every tool of the catalogue, as its server and its name; in no order.
+    /// Every tool of the catalogue, as its server and its name, sorted.
     pub fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
         self.engine.targets.tools()
     }
@@ -317,78 +238,4 @@ impl fmt::Debug for PolicySnapshot {
             .field("policies", &self.listed.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The policies in force and their index.
-fn enforce(
-    loaded: &[Loaded],
-    vocabulary: &Vocabulary,
-    faults: &mut Vec<Fault>,
-) -> (Index, Vec<Live>) {
-    let mut index = Index::default();
-    let mut enforced = Vec::new();
-    let mut number = 0;
-    for one in loaded {
-        let line = || Some(report::first_line(&one.source, one.span.start));
-        let tree = match one.policy.to_pst() {
-            Ok(tree) => tree,
-            Err(error) => {
-                faults.push(Fault::error(&one.source, line(), error.to_string()));
-                continue;
-            }
-        };
-        if reach::strays(tree.body()) {
-            let message = format!(
-                "policy `{}` looks into an entity that it names itself",
-                one.id
-            );
-            faults.push(Fault::error(&one.source, line(), message).help(
-                "attributes, tags and `in` are known only of principal, action, resource, \
-                 resource.server and context.args",
-            ));
-        }
-        if !one.enforced {
-            continue;
-        }
-        let needs = guard::of_policy(tree.body());
-        index.add(number, &one.policy, needs.as_deref(), vocabulary);
-        number = number.saturating_add(1);
-        enforced.push(Live {
-            id: Arc::clone(&one.id),
-            forbid: one.policy.effect() == Effect::Forbid,
-            policy: one.policy.clone(),
-            reads: reads::fields(tree.body()),
-            reason: one.policy.annotation("reason").map(str::to_owned),
-            formula: OnceLock::new(),
-        });
-    }
-    (index, enforced)
-}
-
-fn info(loaded: &Loaded) -> PolicyInfo {
-    PolicyInfo {
-        id: Arc::clone(&loaded.id),
-        forbid: loaded.policy.effect() == Effect::Forbid,
-        enforced: loaded.enforced,
-        file: Arc::clone(&loaded.source.name),
-        line: loaded.line,
-    }
-}
-
-/// A fault of the program, not of the operator.
-fn broken(message: String) -> Fault {
-    let schema = Source {
-        name: files::SCHEMA_FILE.into(),
-        text: "".into(),
-    };
-    Fault::error(&schema, None, message).hide_excerpt()
-}
-
-fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A `String` takes everything that is written to it.
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok());
-        text
-    })
 }

@@ -23,6 +23,7 @@ use cedargate::proto::envoy::service::auth::v3::CheckRequest;
 use cedargate::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use serde_json::Value;
 use support::envoy::poll;
+use support::folder::copy_policies;
 use support::port;
 use support::process::Process;
 use support::process::READY;
@@ -47,11 +48,7 @@ impl Folder {
         let folder = Self(tempfile::tempdir().expect("a temporary folder"));
         let shipped = Path::new("deploy/envoy/cedargate.yaml");
         fs::copy(shipped, folder.path("cedargate.yaml")).expect("the configuration ships");
-        fs::create_dir(folder.path("policies")).expect("a new folder");
-        for entry in Path::new("policies").read_dir().expect("policies ship") {
-            let from = entry.expect("an entry").path();
-            fs::copy(&from, folder.path("").join(&from)).expect("a policy can be copied");
-        }
+        copy_policies(&folder.path("policies"));
         folder
     }
 

@@ -90,7 +90,7 @@ impl Scene {
         let before = self.upstream.requests().len();
         let answer = self.envoy.send(request);
         assert!(
-            matches!(answer.status, 400 | 403),
+            matches!(answer.status, 400 | 403 | 404),
             "{what}: {}",
             answer.text()
         );

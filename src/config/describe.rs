@@ -164,9 +164,9 @@ fn resource(one: &Resource, config: &Config) -> Out {
             map([
                 ("allowed_origins", list(&rules.allowed_origins)),
                 ("versions", list(&rules.versions)),
-                ("sessions", word(&SESSIONS, rules.sessions)),
                 ("batches", word(&BATCHES, rules.batches)),
                 ("message_from", word(&MESSAGE_FROM, rules.message_from)),
+                ("sessions", word(&SESSIONS, rules.sessions)),
             ]),
         ),
         ResourceKind::Http { routes } => (

@@ -295,7 +295,7 @@ resources:
         .filter_map(|one| one.position)
         .map(|at| at.line)
         .collect();
-    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21, 22]);
+    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21, 22, 27]);
     insta::assert_snapshot!(config.danger().join("\n"), @r"
     authenticator `lab`: `insecure_skip_audience` is on: tokens that were issued for other services are accepted
     authenticator `lab`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted

@@ -99,9 +99,10 @@ impl Targets {
         Ok(Self { servers, catalogue })
     }
 
-    /// Every tool that is listed.
+    /// Every tool that is listed, sorted by server and name.
     pub(super) fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.catalogue.names()
+        let tools = self.catalogue.tools().into_iter();
+        tools.map(|(server, name, _)| (server, name))
     }
 
     /// Where the target stands.

@@ -356,7 +356,7 @@ fn other_methods_have_their_own_rules() {
 fn a_method_that_the_stated_revision_lacks_is_unknown_unless_it_names_something() {
     let asked = |version: &str, method: &str, named: &str| {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{named}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{named}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
         );
         let read = read_with(&head(version, method, ""), body.as_bytes());
         read.ok().map(|message| decided(&message))
