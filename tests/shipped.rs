@@ -9,6 +9,8 @@
 
 #[path = "shipped/guide.rs"]
 mod guide;
+#[path = "shipped/mcp_guide.rs"]
+mod mcp_guide;
 mod support;
 
 use std::collections::BTreeMap;
