@@ -56,7 +56,7 @@ fn its_blocks_are_known_and_its_configurations_load_without_a_warning() {
         *seen.entry(kind.to_owned()).or_insert(0) += 1;
     }
     let expected = [
-        ("Envoy", 4),
+        ("Envoy", 2),
         ("cedar", 1),
         ("configuration", 2),
         ("http", 5),
