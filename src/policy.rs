@@ -36,6 +36,7 @@ mod hierarchy;
 mod index;
 mod load;
 mod message;
+mod names;
 mod plain_yaml;
 pub mod principals;
 #[cfg(test)]
@@ -43,7 +44,11 @@ mod properties;
 mod reach;
 mod reads;
 mod report;
+mod shape;
 mod solve;
+mod standing;
+#[cfg(test)]
+mod standings;
 mod strict_json;
 mod targets;
 #[cfg(test)]
@@ -66,6 +71,11 @@ pub use self::explain::Requirement;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
+pub use self::names::Names;
+pub use self::standing::Dependence;
+pub use self::standing::Meant;
+pub use self::standing::Settled;
+pub use self::standing::Standing;
 
 use self::catalogue::Catalogue;
 use self::engine::Engine;
@@ -82,8 +92,11 @@ use crate::fault::Severity;
 use crate::fault::Source;
 use crate::identity::Identity;
 use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::request::Action;
 use crate::request::Operation;
 use crate::request::RequestContext;
+use crate::request::Target;
 
 /// One generation of policies.
 pub struct PolicySnapshot {
@@ -248,6 +261,27 @@ impl PolicySnapshot {
         self.engine.evaluate(operation, context, facts)
     }
 
+    /// What the policies say to an action on a target, whatever the request brings.
+    pub fn standing(
+        &self,
+        action: Action,
+        target: (&Target, Meant),
+        facts: &PrincipalFacts,
+    ) -> Standing {
+        standing::standing(&self.engine, action, target, facts)
+    }
+
+    /// The roles and scopes that the files name.
+    pub fn names(&self) -> Names {
+        Names::of(&self.engine, &self.principals)
+    }
+
+    /// The callers that `principals.yaml` knows, as kind, issuer, and subject, client id or key id;
+    /// sorted.
+    pub fn known_callers(&self) -> Vec<(PrincipalKind, String, String)> {
+        self.principals.callers()
+    }
+
     /// Why an operation is denied, and what would change that; for the path of a deny only.
     pub fn explain(
         &self,
@@ -317,6 +351,7 @@ fn enforce(
             reads: reads::fields(tree.body()),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
+            shape: OnceLock::new(),
         });
     }
     (index, enforced)

@@ -30,6 +30,21 @@ impl Fields {
         self.0 & field.0 == field.0
     }
 
+    /// What operators call them.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        let all = [
+            (Self::ARGS, "arguments"),
+            (Self::NOW, "now"),
+            (Self::CLIENT_IP, "clientIp"),
+            (Self::HTTP, "http"),
+            (Self::PROTOCOL_VERSION, "protocolVersion"),
+            (Self::SESSION, "session"),
+            (Self::REQUEST_ID, "requestId"),
+        ];
+        let read = all.into_iter().filter(|(field, _)| self.contains(*field));
+        read.map(|(_, name)| name).collect()
+    }
+
     fn named(name: &str) -> Self {
         match name {
             "http" => Self::HTTP,
@@ -53,8 +68,13 @@ pub(super) fn fields(policy: &pst::Template) -> Fields {
         .map(|clause| match clause {
             pst::Clause::When(condition) | pst::Clause::Unless(condition) => condition,
         })
-        .map(|condition| condition.reduce(&read_here, &Fields::union, Fields::NONE))
+        .map(|condition| of(condition))
         .fold(Fields::NONE, Fields::union)
+}
+
+/// The fields that an expression reads.
+pub(super) fn of(expression: &pst::Expr) -> Fields {
+    expression.reduce(&read_here, &Fields::union, Fields::NONE)
 }
 
 fn read_here(expression: &pst::Expr) -> Option<Fields> {
