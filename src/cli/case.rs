@@ -135,6 +135,11 @@ pub(super) struct WrittenContext {
 
 /// Reads a description from a file, or from standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
+    parse(&source(path)?)
+}
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
     let name = path.display().to_string();
     let failed = |source| CaseFault::Read {
         path: name.clone(),
@@ -156,7 +161,7 @@ pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
     if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
         return Err(CaseFault::Large { path: name });
     }
-    parse(&Source {
+    Ok(Source {
         name: name.into(),
         text: text.into(),
     })
@@ -306,7 +311,8 @@ impl Written {
 }
 
 impl WrittenPrincipal {
-    fn identity(self) -> Result<Identity, CaseFault> {
+    /// The caller that is described.
+    pub(super) fn identity(self) -> Result<Identity, CaseFault> {
         let kind = match self.kind.as_deref() {
             Some("Anonymous") => return Ok(Identity::Anonymous),
             Some("User") | None => PrincipalKind::User,

@@ -5,6 +5,8 @@
     reason = "Cedar's syntax tree is open-ended: what is not known here is one leaf"
 )]
 
+mod waits;
+
 use std::sync::Arc;
 
 use cedar_policy::Authorizer;
@@ -17,14 +19,7 @@ use cedar_policy::pst;
 use cedar_policy::pst::BinaryOp;
 use cedar_policy::pst::Expr;
 
-use super::guard;
-use super::reads;
-use super::reads::Fields;
-
-/// The attributes of a target that are its name, or follow from it.
-const OF_NAME: [&str; 4] = ["uri", "scheme", "name", "taskId"];
-/// The attributes of a route that every request sets anew.
-const OF_PATH: [&str; 2] = ["host", "path"];
+use self::waits::Waits;
 
 /// Stands for what waits for a request, and then depends on caller or target as well.
 pub(super) const REACHES: char = '*';
@@ -66,16 +61,6 @@ struct Leaf {
     /// A policy that holds where the expression is true; absent where it cannot be told.
     asked: Option<PolicySet>,
     waits: Waits,
-    /// Whether caller or target have a part in it.
-    reaches: bool,
-}
-
-/// What an expression waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Waits {
-    context: bool,
-    name: bool,
-    path: bool,
 }
 
 impl Outcomes {
@@ -132,7 +117,6 @@ impl Shape {
                 root: Node::Leaf(Box::new(Leaf {
                     asked: None,
                     waits: Waits::default(),
-                    reaches: true,
                 })),
                 text: "".into(),
             };
@@ -167,7 +151,7 @@ impl Node {
         match self {
             Self::Leaf(leaf) => {
                 let outcome = leaf.outcome(world);
-                let open = outcome == Outcomes::UNKNOWN && leaf.reaches;
+                let open = outcome == Outcomes::UNKNOWN && leaf.waits.entities;
                 letters.push(if open { REACHES } else { outcome.letter() });
                 outcome
             }
@@ -234,7 +218,7 @@ fn node(expression: &Arc<Expr>) -> Node {
     let both = |left, right| vec![node(left), node(right)];
     match &**expression {
         // What waits for nothing is asked for as a whole.
-        _ if waits == Waits::default() => leaf(expression, waits),
+        _ if waits.for_nothing() => leaf(expression, waits),
         Expr::UnaryOp {
             op: pst::UnaryOp::Not,
             expr,
@@ -260,12 +244,7 @@ fn node(expression: &Arc<Expr>) -> Node {
 
 fn leaf(expression: &Arc<Expr>, waits: Waits) -> Node {
     let asked = (!waits.context).then(|| asked(expression)).flatten();
-    let either = |a: bool, b: bool| a || b;
-    Node::Leaf(Box::new(Leaf {
-        asked,
-        waits,
-        reaches: expression.reduce(&reads_entities, &either, false),
-    }))
+    Node::Leaf(Box::new(Leaf { asked, waits }))
 }
 
 /// A policy with the expression as its only condition.
@@ -282,62 +261,6 @@ fn asked(expression: &Arc<Expr>) -> Option<PolicySet> {
     let policy = pst::StaticPolicy::try_from(template).ok()?;
     let policy = Policy::from_pst(pst::Policy::Static(policy)).ok()?;
     PolicySet::from_policies([policy]).ok()
-}
-
-impl Waits {
-    fn of(expression: &Expr) -> Self {
-        let either = |a: bool, b: bool| a || b;
-        Self {
-            context: reads::of(expression) != Fields::NONE,
-            name: expression.reduce(&reads_name, &either, false),
-            path: expression.reduce(&reads_path, &either, false),
-        }
-    }
-}
-
-/// Whether the target's name has a part in it; absent where its parts say.
-fn reads_name(expression: &Expr) -> Option<bool> {
-    match expression {
-        Expr::GetAttr { expr, attr } if is_resource(expr) => Some(OF_NAME.contains(&&**attr)),
-        Expr::HasAttr { expr, .. }
-        | Expr::Is {
-            expr,
-            in_expr: None,
-            ..
-        } if is_resource(expr) => Some(false),
-        // Only a server, a group of servers or of tools holds what has any name.
-        Expr::BinaryOp {
-            op: BinaryOp::In,
-            left,
-            right,
-        } if is_resource(left) => guard::entities(right).map(|all| {
-            let containers = ["Mcp::Server", "Mcp::ServerGroup", "Mcp::ToolGroup"];
-            !all.iter()
-                .all(|uid| containers.contains(&&*uid.type_name().to_string()))
-        }),
-        Expr::Var(pst::Var::Resource) => Some(true),
-        _ => None,
-    }
-}
-
-/// Whether caller or target have a part in it; absent where its parts say.
-fn reads_entities(expression: &Expr) -> Option<bool> {
-    match expression {
-        Expr::Var(pst::Var::Principal | pst::Var::Resource) => Some(true),
-        _ => None,
-    }
-}
-
-/// Whether host or path of a route has a part in it; absent where its parts say.
-fn reads_path(expression: &Expr) -> Option<bool> {
-    match expression {
-        Expr::GetAttr { attr, .. } if OF_PATH.contains(&&**attr) => Some(true),
-        _ => None,
-    }
-}
-
-fn is_resource(expression: &Expr) -> bool {
-    matches!(expression, Expr::Var(pst::Var::Resource))
 }
 
 #[cfg(test)]
