@@ -78,6 +78,12 @@ fn replaced(folder: &Folder, file: &str, from: &str, to: &str) {
     folder.write(file, &text.replace(from, to));
 }
 
+fn printed(folder: &Folder, more: &[&str]) -> Ran {
+    let ran = folder.run(&[&["matrix"], more].concat());
+    assert_eq!((ran.code, &*ran.err), (0, ""), "{ran:?}");
+    ran
+}
+
 fn parsed(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).expect("a JSON object")
 }
@@ -125,11 +131,7 @@ fn who_may_call_what_under_the_shipped_policies() {
 #[test]
 fn every_format_says_the_same() {
     let folder = with(CONDITIONAL, &["refund", "wipe"]);
-    let run = |more: &[&str]| {
-        let ran = folder.run(&[&["matrix"], more].concat());
-        assert_eq!((ran.code, &*ran.err), (0, ""), "{ran:?}");
-        ran
-    };
+    let run = |more: &[&str]| printed(&folder, more);
     insta::assert_snapshot!(run(&[]).out, @r"
     weather     refund      wipe
     chief       allow       allow? [1]
@@ -175,7 +177,13 @@ fn every_format_says_the_same() {
             .out
             .contains("chief,allow: allowed by chief,\"allow?: depends"),
     );
-    let matrix = parsed(&run(&["--format", "json"]));
+    assert_eq!(run(&[]).out, run(&[]).out, "the order is stable");
+}
+
+#[test]
+fn json_says_why_of_each_cell() {
+    let folder = with(CONDITIONAL, &["refund", "wipe"]);
+    let matrix = parsed(&printed(&folder, &["--format", "json"]));
     let cells = matrix["cells"].as_array().expect("cells");
     assert_eq!(cells.len(), 10);
     let at = |caller: &str, name: &str| {
@@ -195,16 +203,21 @@ fn every_format_says_the_same() {
         at("(stranger)", "wipe")["reason"],
         "credential_not_accepted"
     );
-    assert_eq!(run(&[]).out, run(&[]).out, "the order is stable");
 }
 
 #[test]
-fn a_changed_policy_changes_cells_and_new_access_comes_first() {
+fn what_has_not_changed_is_no_failure() {
     let folder = shipped();
     copy(&folder, "before");
     let same = folder.run(&["matrix", "--against", "before", "--fail-on-change"]);
     let sum = "nothing has changed against before (15 cells)\n";
     assert_eq!((same.code, &*same.out), (0, sum));
+}
+
+/// The shipped policies in `before`, and changed ones with another tool in `policies`.
+fn changed() -> Folder {
+    let folder = shipped();
+    copy(&folder, "before");
     replaced(
         &folder,
         "policies/10-roles.cedar",
@@ -223,6 +236,12 @@ fn a_changed_policy_changes_cells_and_new_access_comes_first() {
         "\"tools\": [",
         "\"tools\": [{\"server\": \"weather\", \"name\": \"a_new\"},",
     );
+    folder
+}
+
+#[test]
+fn a_changed_policy_changes_cells_and_new_access_comes_first() {
+    let folder = changed();
     let ran = folder.run(&["matrix", "--against", "before"]);
     assert_eq!((ran.code, &*ran.err), (0, ""), "{ran:?}");
     insta::assert_snapshot!(ran.out, @r"
@@ -259,6 +278,11 @@ fn a_changed_policy_changes_cells_and_new_access_comes_first() {
     - only in policies: tool weather/a\_new
     - only in policies: role chief
     ");
+}
+
+#[test]
+fn changes_can_be_read_by_programs() {
+    let folder = changed();
     let csv = folder.run(&["matrix", "--against", "before", "--format", "csv"]);
     assert!(
         csv.out
@@ -304,8 +328,8 @@ fn another_condition_is_a_change_and_another_layout_is_none() {
     assert!(ran.out.starts_with(change), "{ran:?}");
 }
 
-#[test]
-fn rows_come_from_everywhere() {
+/// Callers of every kind, and servers that do not accept each of them.
+fn many() -> Folder {
     let folder = shipped();
     folder.write(
         "cedargate.yaml",
@@ -330,6 +354,12 @@ fn rows_come_from_everywhere() {
          @id(\"health\") permit(principal, action in Mcp::Action::\"http/read\", \
          resource == Mcp::Route::\"site/health\");",
     );
+    folder
+}
+
+#[test]
+fn rows_come_from_everywhere() {
+    let folder = many();
     let callers = |more: &[&str]| {
         let ran = folder.run(&[&["matrix", "--format", "json"], more].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -358,6 +388,59 @@ fn rows_come_from_everywhere() {
             "(stranger)"
         ])
     );
+}
+
+/// Caller, server, what he asks for, and the answer.
+const ASKED: [[&str; 4]; 9] = [
+    [
+        "ApiKey robot",
+        "weather",
+        "get_forecast",
+        "\"allow\" viewer-reads",
+    ],
+    [
+        "ApiKey robot",
+        "open",
+        "ping",
+        "\"deny\" credential_not_accepted",
+    ],
+    [
+        "User https://a.example#alice",
+        "weather",
+        "set_alert",
+        "\"allow\" editor-writes",
+    ],
+    [
+        "(stranger)",
+        "weather",
+        "get_forecast",
+        "\"deny\" credential_not_accepted",
+    ],
+    [
+        "(stranger)",
+        "open",
+        "resources/read (any)",
+        "\"allow\" open",
+    ],
+    [
+        "(stranger)",
+        "open",
+        "tools/call (unlisted tool)",
+        "\"deny\" forbidden",
+    ],
+    ["ApiKey robot", "site", "GET health", "\"allow\" health"],
+    [
+        "ApiKey robot",
+        "site",
+        "POST health",
+        "\"deny\" not_permitted",
+    ],
+    ["ApiKey robot", "site", "GET *", "\"deny\" not_permitted"],
+];
+
+#[test]
+fn a_server_is_asked_for_those_it_accepts() {
+    let folder = many();
     let known = folder.run(&[
         "matrix",
         "--by",
@@ -376,58 +459,18 @@ fn rows_come_from_everywhere() {
         let why = found["reason"].as_str().or(found["policies"][0].as_str());
         format!("{} {}", found["decision"], why.unwrap_or_default())
     };
-    for (caller, server, name, expected) in [
-        (
-            "ApiKey robot",
-            "weather",
-            "get_forecast",
-            "\"allow\" viewer-reads",
-        ),
-        (
-            "ApiKey robot",
-            "open",
-            "ping",
-            "\"deny\" credential_not_accepted",
-        ),
-        (
-            "User https://a.example#alice",
-            "weather",
-            "set_alert",
-            "\"allow\" editor-writes",
-        ),
-        (
-            "(stranger)",
-            "weather",
-            "get_forecast",
-            "\"deny\" credential_not_accepted",
-        ),
-        (
-            "(stranger)",
-            "open",
-            "resources/read (any)",
-            "\"allow\" open",
-        ),
-        (
-            "(stranger)",
-            "open",
-            "tools/call (unlisted tool)",
-            "\"deny\" forbidden",
-        ),
-        ("ApiKey robot", "site", "GET health", "\"allow\" health"),
-        (
-            "ApiKey robot",
-            "site",
-            "POST health",
-            "\"deny\" not_permitted",
-        ),
-        ("ApiKey robot", "site", "GET *", "\"deny\" not_permitted"),
-    ] {
+    for [caller, server, name, expected] in ASKED {
         assert_eq!(
             cell(caller, server, name),
             expected,
             "{caller} {server} {name}"
         );
     }
+}
+
+#[test]
+fn callers_can_be_named_in_a_file() {
+    let folder = many();
     folder.write(
         "callers.yaml",
         "- {name: Alice, subject: alice, issuer: https://a.example}\n\
