@@ -7,6 +7,7 @@ mod demo;
 mod health;
 mod input;
 mod login;
+mod matrix;
 mod output;
 mod policies;
 mod printable;
@@ -38,6 +39,8 @@ Examples:
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
   cedargate test                          run the policy tests, and say what they do not cover
+  cedargate matrix --against ../before/policies
+                                          who may call what, and what a change to the policies changes
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
   cedargate login --issuer URL --client-id ID --resource URL
                                           an access token, by a browser
@@ -104,6 +107,7 @@ enum Command {
     Validate(validate::Validate),
     Check(Box<check::Check>),
     Test(test::Test),
+    Matrix(matrix::Matrix),
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -147,6 +151,7 @@ pub fn main() -> Exit {
         Command::Validate(command) => command.run(output),
         Command::Check(command) => command.run(output),
         Command::Test(command) => command.run(output),
+        Command::Matrix(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),

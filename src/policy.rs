@@ -38,6 +38,7 @@ mod index;
 mod lint;
 mod load;
 mod message;
+mod names;
 mod plain_yaml;
 pub mod principals;
 #[cfg(test)]
@@ -45,7 +46,11 @@ mod properties;
 mod reach;
 mod reads;
 mod report;
+mod shape;
 mod solve;
+mod standing;
+#[cfg(test)]
+mod standings;
 mod strict_json;
 mod targets;
 #[cfg(test)]
@@ -68,12 +73,18 @@ pub use self::explain::Rule;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
+pub use self::names::Names;
+pub use self::standing::Dependence;
+pub use self::standing::Meant;
+pub use self::standing::Settled;
+pub use self::standing::Standing;
 
 use self::engine::Engine;
 use self::principals::Principals;
 use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::identity::Principal;
+use crate::identity::PrincipalKind;
 use crate::request::Action;
 use crate::request::Operation;
 use crate::request::Operations;
@@ -183,6 +194,27 @@ impl PolicySnapshot {
         facts: &PrincipalFacts,
     ) -> Evaluation {
         self.engine.evaluate(operation, context, facts)
+    }
+
+    /// What the policies say to an action on a target, whatever the request brings.
+    pub fn standing(
+        &self,
+        action: Action,
+        target: (&Target, Meant),
+        facts: &PrincipalFacts,
+    ) -> Standing {
+        standing::standing(&self.engine, action, target, facts)
+    }
+
+    /// The roles and scopes that the files name.
+    pub fn names(&self) -> Names {
+        Names::of(&self.engine, &self.principals)
+    }
+
+    /// The callers that `principals.yaml` knows, as kind, issuer, and subject, client id or key id;
+    /// sorted.
+    pub fn known_callers(&self) -> Vec<(PrincipalKind, String, String)> {
+        self.principals.callers()
     }
 
     /// Why an operation is denied, and what would change that; for the path of a deny only.

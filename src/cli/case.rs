@@ -136,6 +136,11 @@ pub(super) struct WrittenContext {
 
 /// Reads a description from a file, or from standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
+    parse(&source(path)?)
+}
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
     let name = path.display().to_string();
     let failed = |source| CaseFault::Read {
         path: name.clone(),
@@ -157,7 +162,7 @@ pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
     if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
         return Err(CaseFault::Large { path: name });
     }
-    parse(&Source {
+    Ok(Source {
         name: name.into(),
         text: text.into(),
     })
@@ -309,7 +314,8 @@ impl Written {
 }
 
 impl WrittenPrincipal {
-    fn identity(self) -> Result<Identity, CaseFault> {
+    /// The caller that is described.
+    pub(super) fn identity(self) -> Result<Identity, CaseFault> {
         let kind = match self.kind.as_deref() {
             Some("Anonymous") => return Ok(Identity::Anonymous),
             Some("User") | None => PrincipalKind::User,

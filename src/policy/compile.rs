@@ -181,6 +181,7 @@ fn enforce(
             reads: reads::fields(tree.body()),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
+            shape: OnceLock::new(),
         });
     }
     (index, enforced)

@@ -26,6 +26,7 @@ use super::index::Index;
 use super::index::Number;
 use super::index::Subject;
 use super::reads::Fields;
+use super::shape::Shape;
 use super::targets::Located;
 use super::targets::Targets;
 use super::vocabulary::Vocabulary;
@@ -56,6 +57,8 @@ pub(super) struct Live {
     pub(super) reason: Option<String>,
     /// Worked out on the first deny that it has a part in.
     pub(super) formula: OnceLock<Formula>,
+    /// Worked out when it is first asked what stands without a request.
+    pub(super) shape: OnceLock<Shape>,
 }
 
 /// Policies, entities and index, and what has been worked out from them so far.

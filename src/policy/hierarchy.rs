@@ -83,6 +83,16 @@ impl Hierarchy {
         }
     }
 
+    /// The names of this kind that the file lists, and of what they are included in.
+    pub(super) fn names<'a>(&'a self, kind: &'a EntityTypeName) -> impl Iterator<Item = &'a str> {
+        let all = self
+            .above
+            .iter()
+            .flat_map(|(uid, above)| above.iter().chain([uid]));
+        all.filter(move |uid| uid.type_name() == kind)
+            .map(|uid| uid.id().unescaped())
+    }
+
     fn of(entities: &Entities, written: Vec<Written>) -> Self {
         let above = written
             .iter()

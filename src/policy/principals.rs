@@ -71,6 +71,34 @@ impl Principals {
         Arc::new(more)
     }
 
+    /// Every caller in the file, as kind, issuer, and subject, client id or key id; sorted.
+    pub fn callers(&self) -> Vec<(PrincipalKind, String, String)> {
+        let users = self.users.keys().map(|id| {
+            let (issuer, subject) = id.split_once('#').unwrap_or(("", id));
+            (PrincipalKind::User, issuer.to_owned(), subject.to_owned())
+        });
+        let clients = self.clients.iter().flat_map(|(issuer, clients)| {
+            let client = |id: &String| (PrincipalKind::Client, issuer.clone(), id.clone());
+            clients.keys().map(client)
+        });
+        let keys = self.api_keys.keys();
+        let keys = keys.map(|id| (PrincipalKind::ApiKey, String::new(), id.clone()));
+        let mut all: Vec<_> = users.chain(clients).chain(keys).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Every role that the file gives to someone.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &String> {
+        let clients = self.clients.values().flat_map(HashMap::values);
+        let all = self
+            .users
+            .values()
+            .chain(clients)
+            .chain(self.api_keys.values());
+        all.flat_map(|given| &given.roles)
+    }
+
     /// What has something to add, the principal's own entry before that of its client.
     fn given<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a Given> {
         let (own, client) = match principal.kind {

@@ -49,6 +49,21 @@ impl Fields {
         .collect()
     }
 
+    /// What operators call them.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        let all = [
+            (Self::ARGS, "arguments"),
+            (Self::NOW, "now"),
+            (Self::CLIENT_IP, "clientIp"),
+            (Self::HTTP, "http"),
+            (Self::PROTOCOL_VERSION, "protocolVersion"),
+            (Self::SESSION, "session"),
+            (Self::REQUEST_ID, "requestId"),
+        ];
+        let read = all.into_iter().filter(|(field, _)| self.contains(*field));
+        read.map(|(_, name)| name).collect()
+    }
+
     fn named(name: &str) -> Self {
         match name {
             "http" => Self::HTTP,

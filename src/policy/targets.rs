@@ -105,6 +105,11 @@ impl Targets {
         tools.map(|(server, name, _)| (server, name))
     }
 
+    /// Whether the tool is listed.
+    pub(super) fn lists(&self, server: &str, tool: &str) -> bool {
+        self.catalogue.tool(server, tool).is_some()
+    }
+
     /// Where the target stands.
     pub(super) fn locate(
         &self,
