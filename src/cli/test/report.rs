@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::cli::printable;
 use crate::cli::test::Places;
 use crate::cli::test::coverage::Coverage;
 use crate::cli::test::files::Test;
@@ -53,7 +54,7 @@ impl<'a> Report<'a> {
     /// The results as text that ends in a line break.
     pub(super) fn text(&self, coverage: &Coverage, form: Form) -> String {
         if form == Form::Json {
-            return format!("{}\n", self.json(coverage));
+            return printable::lines(&format!("{}\n", self.json(coverage)));
         }
         let mut lines = Vec::new();
         for (test, outcome) in &self.results {
@@ -72,9 +73,11 @@ impl<'a> Report<'a> {
         }
         lines.push(self.sums());
         lines.extend(self.uncovered(coverage));
-        let mut text = lines.join("\n");
-        text.push('\n');
-        text
+        // The names are those of a file that somebody may have sent.
+        lines
+            .iter()
+            .map(|line| format!("{}\n", printable::line(line)))
+            .collect()
     }
 
     fn details(&self, outcome: &Outcome) -> Vec<String> {
