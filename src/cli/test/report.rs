@@ -74,10 +74,12 @@ impl<'a> Report<'a> {
         lines.push(self.sums());
         lines.extend(self.uncovered(coverage));
         // The names are those of a file that somebody may have sent.
-        lines
-            .iter()
-            .map(|line| format!("{}\n", printable::line(line)))
-            .collect()
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&printable::line(&line));
+            text.push('\n');
+        }
+        text
     }
 
     fn details(&self, outcome: &Outcome) -> Vec<String> {
