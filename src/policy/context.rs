@@ -23,6 +23,9 @@ pub(super) enum Unusable {
     /// A policy asks whether there are arguments, and nobody can tell.
     #[error("the arguments are not known")]
     UnknownArguments,
+    /// A policy asks whether there is an address, and there always is one: it is only not known.
+    #[error("the client's address is not known")]
+    UnknownAddress,
     /// Cedar refused a value.
     #[error("the request has no form in Cedar: {0}")]
     Value(String),

@@ -244,6 +244,9 @@ impl Engine {
         if !known && reads.contains(Fields::HAS_ARGS) {
             return Err(Unusable::UnknownArguments);
         }
+        if context.client_ip.is_none() && reads.contains(Fields::HAS_CLIENT_IP) {
+            return Err(Unusable::UnknownAddress);
+        }
         let args = known.then_some(&self.vocabulary.args);
         let values = context::context(reads, context, args)?;
         let request = Request::new(

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::evaluation::Verdict;
 use super::facts;
 use super::guard::Need;
+use super::solve::Effort;
 use super::solve::Goal;
 use super::solve::Goals;
 use crate::identity::Identity;
@@ -102,17 +103,25 @@ pub(super) fn explain(
         engine,
         operation,
         context,
+        effort: &Effort::new(),
     };
-    in_case(case, identity).unwrap_or_default()
+    let mut explanation = Explanation::default();
+    match in_case(case, identity, &mut explanation) {
+        // What was found is true, whatever else there may be.
+        Ok(()) | Err(_) => explanation,
+    }
 }
 
-fn in_case(case: Case<'_>, identity: &Identity) -> Result<Explanation, Unusable> {
+fn in_case(
+    case: Case<'_>,
+    identity: &Identity,
+    explanation: &mut Explanation,
+) -> Result<(), Unusable> {
     let evaluation = case
         .engine
         .evaluate_once(case.operation, case.context, identity)?;
-    let mut explanation = Explanation::default();
     match evaluation.verdict {
-        Verdict::Allow => return Ok(explanation),
+        Verdict::Allow => return Ok(()),
         Verdict::Forbidden => {
             let reason = |id: &Arc<str>| {
                 let policy = case.engine.live(&cedar_policy::PolicyId::new(&**id));
@@ -125,20 +134,20 @@ fn in_case(case: Case<'_>, identity: &Identity) -> Result<Explanation, Unusable>
     }
     match identity {
         Identity::Verified(principal) => {
-            add_known(case, principal, &mut explanation)?;
+            add_known(case, principal, explanation)?;
         }
         // A stranger could come back as either.
         Identity::Anonymous => {
             for kind in [PrincipalKind::User, PrincipalKind::Client] {
                 let nobody = facts::nobody(kind);
                 let goals = case.goals(&nobody, &case.related()?)?;
-                if add(case, &nobody, &goals, &goals, &mut explanation)? {
+                if add(case, &nobody, &goals, &goals, explanation)? {
                     break;
                 }
             }
         }
     }
-    Ok(explanation)
+    Ok(())
 }
 
 /// Adds what would help this caller, or that nothing would.

@@ -40,7 +40,7 @@ fn whole(
         .prepare(operation, &snapshot.facts(identity))
         .unwrap();
     let (request, entities) = engine
-        .question(&prepared, Fields::ALL, operation, context)
+        .question(&prepared, Fields::VALUES, operation, context)
         .unwrap();
     let all = PolicySet::from_policies(engine.policies.iter().map(|live| live.policy.clone()));
     let response = Authorizer::new().is_authorized(&request, &all.unwrap(), &entities);

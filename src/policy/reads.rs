@@ -9,7 +9,7 @@ use cedar_policy::pst;
 
 /// A set of context fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fields(u8);
+pub(super) struct Fields(u16);
 
 impl Fields {
     pub(super) const NONE: Self = Self(0);
@@ -20,12 +20,18 @@ impl Fields {
     pub(super) const SESSION: Self = Self(16);
     pub(super) const REQUEST_ID: Self = Self(32);
     pub(super) const ARGS: Self = Self(64);
+    /// Everything that has a value.
+    pub(super) const VALUES: Self = Self(127);
     /// Whether there is `args` at all: the answer of a policy that asks would depend on whether we
     /// know the arguments, which is not what it asks.
     pub(super) const HAS_ARGS: Self = Self(128);
-    pub(super) const ALL: Self = Self(255);
+    /// Whether there is `clientIp` at all, for the same reason.
+    pub(super) const HAS_CLIENT_IP: Self = Self(256);
+    pub(super) const ALL: Self = Self::VALUES
+        .union(Self::HAS_ARGS)
+        .union(Self::HAS_CLIENT_IP);
 
-    pub(super) fn union(self, other: Self) -> Self {
+    pub(super) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -102,6 +108,7 @@ fn read_here(expression: &pst::Expr) -> Option<Fields> {
         pst::Expr::HasAttr { expr, attrs } if is_context(expr) => {
             Some(match Fields::named(&attrs.head) {
                 Fields::ARGS => Fields::ARGS.union(Fields::HAS_ARGS),
+                Fields::CLIENT_IP => Fields::CLIENT_IP.union(Fields::HAS_CLIENT_IP),
                 other => other,
             })
         }
@@ -138,6 +145,10 @@ mod tests {
                 Fields::ARGS.union(Fields::HAS_ARGS).union(Fields::SESSION),
             ),
             ("when { context has http.host }", Fields::HTTP),
+            (
+                "unless { context has clientIp }",
+                Fields::CLIENT_IP.union(Fields::HAS_CLIENT_IP),
+            ),
             ("when { context.args.hasTag(\"a\") }", Fields::ARGS),
             (
                 "when { {\"a\": context.requestId} == {\"a\": context.protocolVersion} }",

@@ -17,6 +17,7 @@ use crate::policy::formula;
 use crate::policy::guard::Need;
 use crate::policy::reads::Fields;
 use crate::policy::solve;
+use crate::policy::solve::Effort;
 use crate::policy::solve::Goal;
 use crate::policy::solve::Goals;
 use crate::policy::solve::Setting;
@@ -27,12 +28,18 @@ use crate::request::RequestContext;
 /// Most policies that are considered.
 const MAX_POLICIES: usize = 256;
 
+/// What it takes to try a caller, beside the policies.
+const STEPS_A_TRIAL: usize = 100;
+/// What it takes to evaluate one policy.
+const STEPS_A_POLICY: usize = 10;
+
 /// One operation in its circumstances.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case<'a> {
     pub(super) engine: &'a Engine,
     pub(super) operation: &'a Operation,
     pub(super) context: &'a RequestContext,
+    pub(super) effort: &'a Effort,
 }
 
 /// The policies that could matter to some caller, each with its formula.
@@ -96,12 +103,12 @@ impl<'a> Case<'a> {
                 let formula = policy.formula.get();
                 let goals = formula.map_or_else(Goals::new, |formula| setting.solve(formula));
                 if policy.forbid {
-                    past_forbids = solve::both(&past_forbids, &goals);
+                    past_forbids = solve::both(self.effort, &past_forbids, &goals);
                 } else {
                     permits.extend(goals);
                 }
             }
-            solve::both(&solve::smallest(permits), &past_forbids)
+            solve::both(self.effort, &solve::smallest(permits), &past_forbids)
         })
     }
 
@@ -142,13 +149,24 @@ impl<'a> Case<'a> {
             self.engine
                 .question(&prepared, related.reads, self.operation, self.context)?;
         let scopes = self.server()?.implied_scopes(&caller.scopes);
-        Ok(work(Setting {
+        let found = work(Setting {
             request: &request,
             entities: &entities,
             principal: caller,
             scopes: &scopes,
             elsewhere: false,
-        }))
+            effort: self.effort,
+        });
+        self.in_time()?;
+        Ok(found)
+    }
+
+    /// What was found is not all that there is, where this fails.
+    pub(super) fn in_time(self) -> Result<(), Unusable> {
+        if self.effort.is_spent() {
+            return Err(Unusable::Value("too much to be explained".to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether such a caller would be allowed.
@@ -160,6 +178,10 @@ impl<'a> Case<'a> {
     /// The same of one whose facts are there.
     pub(super) fn allows(self, facts: &PrincipalFacts) -> Result<bool, Unusable> {
         let prepared = self.engine.prepare(self.operation, facts)?;
+        let policies = prepared.slice.members.len();
+        let steps = policies.saturating_mul(STEPS_A_POLICY);
+        self.effort.spend(steps.saturating_add(STEPS_A_TRIAL));
+        self.in_time()?;
         let answer = self
             .engine
             .answer(&prepared, self.operation, self.context)?;
@@ -192,29 +214,39 @@ impl<'a> Case<'a> {
     /// The goal without roles, groups and scopes that others in it stand for.
     pub(super) fn reduced(self, goal: &Goal) -> Result<Goal, Unusable> {
         let server = self.server()?;
+        let stood_for: Vec<(&Need, Goal)> = goal
+            .iter()
+            .map(|need| (need, self.below(need, server)))
+            .collect();
         let mut kept = goal.clone();
         for need in goal {
-            let implied =
-                kept.iter()
-                    .filter(|other| *other != need)
-                    .any(|other| match (other, need) {
-                        (Need::Member(other), Need::Member(uid)) => {
-                            let name = other.id().unescaped().to_owned();
-                            self.engine
-                                .hierarchy
-                                .closure(other.type_name(), [&name])
-                                .contains(uid)
-                        }
-                        (Need::Scope(other), Need::Scope(scope)) => server
-                            .implied_scopes(&BTreeSet::from([other.clone()]))
-                            .contains(scope),
-                        (Need::Member(_) | Need::Scope(_) | Need::Client(_), _) => false,
-                    });
+            let implied = stood_for
+                .iter()
+                .filter(|(other, _)| *other != need && kept.contains(other))
+                .any(|(_, below)| below.contains(need));
             if implied {
                 kept.remove(need);
             }
         }
         Ok(kept)
+    }
+}
+
+impl Case<'_> {
+    /// Everything that whoever has `need` has as well.
+    fn below(self, need: &Need, server: &Server) -> Goal {
+        match need {
+            Need::Member(uid) => {
+                let name = uid.id().unescaped().to_owned();
+                let above = self.engine.hierarchy.closure(uid.type_name(), [&name]);
+                above.into_iter().map(Need::Member).collect()
+            }
+            Need::Scope(scope) => {
+                let implied = server.implied_scopes(&BTreeSet::from([scope.clone()]));
+                implied.into_iter().map(Need::Scope).collect()
+            }
+            Need::Client(_) => Goal::new(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::policy::facts;
 use crate::policy::facts::PrincipalFacts;
 use crate::policy::guard::Need;
 use crate::policy::solve;
+use crate::policy::solve::Effort;
 use crate::policy::solve::Goal;
 use crate::policy::solve::Goals;
 use crate::request::Operations;
@@ -51,12 +52,14 @@ pub(in crate::policy) fn needed(
     context: &RequestContext,
     identity: &Identity,
 ) -> Needed {
+    let effort = Effort::new();
     let all = std::iter::once(&operations.first).chain(&operations.rest);
     let cases: Vec<Case<'_>> = all
         .map(|operation| Case {
             engine,
             operation,
             context,
+            effort: &effort,
         })
         .collect();
     let asked = Asked {
@@ -144,7 +147,8 @@ impl Asked<'_> {
             }
             let mut own = case.goals(&bare, &related)?;
             own.retain(|goal| goal.iter().all(|need| matches!(need, Need::Scope(_))));
-            goals = solve::both(&goals, &own);
+            goals = solve::both(case.effort, &goals, &own);
+            case.in_time()?;
             goals.retain(|goal| bytes(names(goal)) <= MAX_BYTES);
             if goals.is_empty() {
                 return Ok(Vec::new());

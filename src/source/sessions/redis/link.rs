@@ -213,18 +213,40 @@ impl Link {
         }
     }
 
-    fn timed_out(&self) {
+    fn timed_out(self: &Arc<Self>) {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         self.tell(&mut state, &SessionStoreFault::TimedOut);
         if !matches!(state.stage, Stage::Up(_)) {
             return;
         }
-        let since = *state.silent_since.get_or_insert(now);
+        let Some(since) = state.silent_since else {
+            state.silent_since = Some(now);
+            self.give_up_later(state.number, now);
+            return;
+        };
         if now.saturating_sub(since) >= SILENCE {
             state.stage = Stage::New;
             state.silent_since = None;
         }
+    }
+
+    /// An answer without an end is read into memory for as long as the connection is kept, and nobody
+    /// may ever ask again.
+    fn give_up_later(self: &Arc<Self>, number: u64, since: Duration) {
+        let link = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SILENCE).await;
+            let Some(link) = link.upgrade() else {
+                return;
+            };
+            let mut state = link.lock();
+            let silent = state.number == number && state.silent_since == Some(since);
+            if silent && matches!(state.stage, Stage::Up(_)) {
+                state.stage = Stage::New;
+                state.silent_since = None;
+            }
+        });
     }
 
     fn tell(&self, state: &mut State, error: &dyn fmt::Display) {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
+mod endless;
+
 use std::sync::Mutex;
 
 use secrecy::SecretString;
