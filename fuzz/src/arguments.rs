@@ -7,6 +7,7 @@ use cedargate::request::Operation;
 use cedargate::request::arguments;
 use cedargate::request::arguments::ArgumentValue;
 use cedargate::request::arguments::ArgumentsFault;
+use cedargate::request::arguments::Flat;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -30,7 +31,7 @@ pub(crate) fn check(operation: &Operation, stated: Option<&Value>) {
     };
     let again: Value = serde_json::from_slice(sent).expect("what was accepted is JSON");
     assert_eq!(Some(&again), stated, "other arguments");
-    let read = match arguments::parse(sent) {
+    let Flat { values, ambiguous } = match arguments::read(sent) {
         Ok(read) => read,
         Err(ArgumentsFault::Json(fault)) => panic!("accepted in a message, and then: {fault}"),
         Err(fault) => {
@@ -40,10 +41,16 @@ pub(crate) fn check(operation: &Operation, stated: Option<&Value>) {
     };
     let mut expected = BTreeMap::new();
     flatten("", &members(sent), &mut expected);
-    let count = read.len();
-    let read: BTreeMap<String, ArgumentValue> = read.into_iter().collect();
+    let count = values.len();
+    let marked = |(name, value)| {
+        let is_ambiguous = ambiguous.contains(&name);
+        (name, (value, is_ambiguous))
+    };
+    let read: BTreeMap<String, (ArgumentValue, bool)> = values.into_iter().map(marked).collect();
     assert_eq!(read.len(), count, "two arguments of one name");
     assert_eq!(read, expected, "two readings of the arguments");
+    let counted = expected.values().filter(|(_, ambiguous)| *ambiguous);
+    assert_eq!(ambiguous.len(), counted.count(), "in doubt, and not there");
 }
 
 fn members(object: &[u8]) -> BTreeMap<String, Raw> {
@@ -53,7 +60,7 @@ fn members(object: &[u8]) -> BTreeMap<String, Raw> {
 fn flatten(
     outer: &str,
     members: &BTreeMap<String, Raw>,
-    out: &mut BTreeMap<String, ArgumentValue>,
+    out: &mut BTreeMap<String, (ArgumentValue, bool)>,
 ) {
     for (name, raw) in members {
         let name = name.replace('\\', r"\\").replace('.', r"\.");
@@ -62,7 +69,24 @@ fn flatten(
             let inner = self::members(raw.get().as_bytes());
             flatten(&format!("{name}."), &inner, out);
         }
-        out.insert(name, value(raw));
+        out.insert(name, (value(raw), is_ambiguous(raw)));
+    }
+}
+
+/// Whether it is, or is an array that holds, a number of which other parsers make another.
+fn is_ambiguous(raw: &RawValue) -> bool {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'-' | b'0'..=b'9') => numbers::is_ambiguous(text),
+        Some(b'[') => {
+            let elements: Vec<Raw> = serde_json::from_str(text).expect("an array");
+            let is_array = |raw: &Raw| raw.get().starts_with('[');
+            elements
+                .iter()
+                .filter(|raw| !is_array(raw))
+                .any(|raw| is_ambiguous(raw))
+        }
+        _ => false,
     }
 }
 

@@ -271,7 +271,7 @@ fn same(separate: &Incoming, joined: &Incoming) {
 fn complete(body: &Body) -> Option<&Bytes> {
     match body {
         Body::Complete(bytes) => Some(bytes),
-        Body::Absent | Body::Partial | Body::Oversized => None,
+        Body::Absent | Body::Withheld | Body::Partial | Body::Oversized => None,
     }
 }
 

@@ -1,11 +1,15 @@
 //! Bodies of MCP requests.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cedargate::config::Batches;
 use cedargate::config::McpRules;
 use cedargate::request::Action;
+use cedargate::request::Arguments;
 use cedargate::request::Operation;
+use cedargate::request::Operations;
 use cedargate::request::Thing;
 use cedargate::request::incoming::Body;
 use cedargate::request::incoming::Head;
@@ -22,21 +26,43 @@ use crate::numbers;
 use crate::rules;
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// What the first byte chooses: the version that the header states.
-const VERSIONS: [Option<&str>; 4] = [None, Some("2025-06-18"), Some("2025-11-25"), Some(MODERN)];
+/// The one version that has batches.
+const WITH_BATCHES: &str = "2025-03-26";
+/// Most messages in a batch, and most operations that they perform together.
+const MAX_BATCH: (usize, usize) = (100, 256);
 
-/// The first byte chooses a version; the rest is the body. The headers that repeat the body say what
-/// `serde_json` reads in it, where the version has them.
+/// What the first byte chooses: the version that the header states, and whether batches are accepted.
+const CHOICES: [(Option<&str>, Batches); 8] = [
+    (None, Batches::Deny),
+    (Some("2025-06-18"), Batches::Deny),
+    (Some("2025-11-25"), Batches::Deny),
+    (Some(MODERN), Batches::Deny),
+    (None, Batches::Each),
+    (Some(WITH_BATCHES), Batches::Each),
+    (Some("2025-06-18"), Batches::Each),
+    (Some(MODERN), Batches::Each),
+];
+
+/// An operation as `serde_json` reads it: the arguments where the method has any.
+type Expected<'a> = (Action, Thing, Option<&'a Value>);
+
+/// The first byte chooses a version and the rule for batches; the rest is the body. The headers that
+/// repeat the body say what `serde_json` reads in it, where they must.
 pub fn run(data: &[u8]) -> bool {
-    let Some((version, body)) = rules::choose(&VERSIONS, data) else {
+    let Some(((version, batches), body)) = rules::choose(&CHOICES, data) else {
         return false;
     };
     let theirs = serde_json::from_slice::<Value>(body);
     let head = head(*version, theirs.as_ref().ok());
     let complete = Body::Complete(Bytes::copy_from_slice(body));
+    let rules = McpRules {
+        batches: *batches,
+        ..McpRules::default()
+    };
     let server: Arc<str> = Arc::from("server");
-    let message = match message::read(&head, &complete, &McpRules::default(), &server) {
+    let message = match message::read(&head, &complete, &rules, &server) {
         Ok(message) => message,
         Err(fault) => {
             assert!(!fault.to_string().is_empty());
@@ -58,22 +84,28 @@ pub fn run(data: &[u8]) -> bool {
             return true;
         }
     };
-    envelope(&message, &theirs, *version);
+    assert_eq!(message.protocol_version, version.unwrap_or_default());
+    if let Value::Array(members) = &theirs {
+        assert_eq!(*batches, Batches::Each, "a batch");
+        assert!(version.is_none_or(|version| version == WITH_BATCHES));
+        batch(&message, members, *version);
+    } else {
+        let id = theirs.get("id").filter(|_| theirs.get("method").is_some());
+        assert_eq!(message.id.as_deref().map(value).as_ref(), id, "another id");
+        same(&message.operations, &expected(&theirs, *version));
+    }
     true
 }
 
 fn head(version: Option<&str>, body: Option<&Value>) -> Head {
     let (path, _) = CanonicalPath::parse("/mcp").expect("a path");
-    let mirrored = body.filter(|_| version == Some(MODERN));
+    let stated = body.is_some_and(|body| in_meta(body, META_VERSION).is_some());
+    let mirrored = body.filter(|_| stated || version == Some(MODERN));
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let method = text(mirrored.and_then(|body| body.get("method")));
     let named = method.as_deref().and_then(Method::find);
-    let member = match named.map(|method| method.target) {
-        Some(TargetKind::Tool | TargetKind::Prompt) => "/params/name",
-        Some(TargetKind::Resource) => "/params/uri",
-        Some(TargetKind::Task) => "/params/taskId",
-        Some(TargetKind::Server | TargetKind::Reference | TargetKind::Subscriptions) | None => "/-",
-    };
+    let member = named.and_then(|method| name_of(method.target));
+    let name = member.and_then(|member| mirrored?.pointer(&format!("/params/{member}")));
     Head {
         method: "POST".to_owned(),
         scheme: "https".to_owned(),
@@ -82,7 +114,7 @@ fn head(version: Option<&str>, body: Option<&Value>) -> Head {
         origin: None,
         preflight: false,
         protocol_version: version.map(str::to_owned),
-        mcp_name: text(mirrored.and_then(|body| body.pointer(member))),
+        mcp_name: text(name),
         mcp_method: method,
         session: None,
         content_type: Some("application/json".to_owned()),
@@ -94,56 +126,118 @@ fn head(version: Option<&str>, body: Option<&Value>) -> Head {
     }
 }
 
-/// One request, notification or response, of that version, with nothing beside it.
-fn envelope(message: &Message, body: &Value, version: Option<&str>) {
+/// The member of `params` that names what is acted on, and that a header repeats.
+fn name_of(target: TargetKind) -> Option<&'static str> {
+    match target {
+        TargetKind::Tool | TargetKind::Prompt => Some("name"),
+        TargetKind::Resource => Some("uri"),
+        TargetKind::Task => Some("taskId"),
+        TargetKind::Server | TargetKind::Reference | TargetKind::Subscriptions => None,
+    }
+}
+
+fn in_meta<'a>(body: &'a Value, name: &str) -> Option<&'a Value> {
+    body.pointer("/params/_meta")?.get(name)
+}
+
+/// The operations of its messages in their order, and nothing that only one message can be.
+fn batch(message: &Message, members: &[Value], version: Option<&str>) {
+    let (most_members, most_operations) = MAX_BATCH;
+    assert!((1..=most_members).contains(&members.len()));
+    assert_eq!(message.id, None, "an id of one of several");
+    let answers = members
+        .iter()
+        .filter(|member| member.get("method").is_none());
+    let answers = answers.count();
+    assert!(answers == 0 || answers == members.len(), "mixed");
+    let mut ids = HashSet::new();
+    let mut all = Vec::new();
+    for member in members {
+        assert_ne!(member.get("method"), Some(&Value::from("initialize")));
+        if let Some(id) = member.get("id") {
+            // An id is the same to somebody whether it is a number or text.
+            let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+            assert!(ids.insert(id), "two requests of one id");
+        }
+        all.extend(expected(member, version));
+    }
+    assert!(all.len() <= most_operations, "too much at once");
+    same(&message.operations, &all);
+}
+
+/// The same operations, in the same order.
+fn same(operations: &Operations, expected: &[Expected<'_>]) {
+    let found: Vec<&Operation> = [&operations.first]
+        .into_iter()
+        .chain(&operations.rest)
+        .collect();
+    assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
+    for (operation, (action, thing, stated)) in found.into_iter().zip(expected) {
+        assert_eq!(
+            (operation.action, &operation.target.thing),
+            (*action, thing)
+        );
+        assert_eq!(&*operation.target.server, "server");
+        assert_ne!(operation.arguments, Arguments::Unknown);
+        arguments::check(operation, *stated);
+    }
+}
+
+/// What a message asks for: one request, notification or response, of that version, with nothing
+/// beside it.
+fn expected<'a>(body: &'a Value, version: Option<&str>) -> Vec<Expected<'a>> {
     let members = body.as_object().expect("one message");
     assert_eq!(body.get("jsonrpc"), Some(&Value::from("2.0")));
-    assert_eq!(message.protocol_version, version.unwrap_or_default());
-    if let Some(stated) = body
-        .pointer("/params/_meta")
-        .and_then(|meta| meta.get(META_VERSION))
-    {
+    let stated = in_meta(body, META_VERSION);
+    if let Some(stated) = stated {
         assert_eq!(stated.as_str(), version, "another version");
     }
     let known = ["jsonrpc", "id", "method", "params", "result", "error"];
     assert!(members.keys().all(|name| known.contains(&name.as_str())));
 
-    let first = &message.operations.first;
     let id = members.get("id");
     assert!(id.is_none_or(|id| id.is_string() || id.is_i64()), "no id");
     let answers = ["result", "error"].map(|name| members.contains_key(name));
     let Some(method) = members.get("method") else {
         assert!(id.is_some() && answers[0] != answers[1], "no message");
         assert!(!members.contains_key("params") && version != Some(MODERN));
-        assert_eq!((first.action, &message.id), (Action::ClientResponse, &None));
-        assert_eq!(*message, only_on_server(message));
-        return;
+        return on_server(Action::ClientResponse);
     };
     let method = method.as_str().expect("a method is text");
     assert_eq!(answers, [false, false], "a request and a response");
-    assert_eq!(message.id.as_deref().map(value).as_ref(), id, "another id");
     let params = members.get("params").unwrap_or(&Value::Null);
     assert!(params.is_object() || !members.contains_key("params"));
+    if version == Some(MODERN) && id.is_some() {
+        assert!(stated.is_some(), "no version in the body");
+        assert!(in_meta(body, META_CAPABILITIES).is_some_and(Value::is_object));
+    }
     match (Method::find(method), id) {
-        (Some(found), Some(_)) => known_request(message, found, params),
-        (None, id) => {
-            let notification = method.starts_with("notifications/");
-            assert!(!notification || id.is_none(), "a notification with an id");
-            let action = if notification {
-                Action::Notifications
-            } else {
-                Action::Unknown
-            };
-            assert_eq!(first.action, action);
-            assert_eq!(*message, only_on_server(message));
+        (Some(found), Some(_)) if is_foreign(found, params, stated) => on_server(Action::Unknown),
+        (Some(found), Some(_)) => request(found, params),
+        (None, id) if method.starts_with("notifications/") => {
+            assert_eq!(id, None, "a notification with an id");
+            on_server(Action::Notifications)
         }
+        (None, _) => on_server(Action::Unknown),
         (Some(_), None) => panic!("a request without an id"),
     }
 }
 
-fn known_request(message: &Message, method: &Method, params: &Value) {
-    let first = &message.operations.first;
-    assert_eq!(first.action.as_str(), method.name);
+fn on_server(action: Action) -> Vec<Expected<'static>> {
+    vec![(action, Thing::Server, None)]
+}
+
+/// Whether the version that the body states has no such method, and nothing is named that it could
+/// act on.
+fn is_foreign(method: &Method, params: &Value, stated: Option<&Value>) -> bool {
+    let Some(version) = stated.and_then(Value::as_str) else {
+        return false;
+    };
+    let is_unnamed = |member| params.get(member).is_none();
+    !method.revisions.contains(&version) && name_of(method.target).is_some_and(is_unnamed)
+}
+
+fn request<'a>(method: &Method, params: &'a Value) -> Vec<Expected<'a>> {
     let text = |pointer: &str| {
         let text = params.pointer(pointer).and_then(Value::as_str);
         let text = text.filter(|text| !text.is_empty());
@@ -161,18 +255,16 @@ fn known_request(message: &Message, method: &Method, params: &Value) {
             other => panic!("`{other}` was referred to"),
         },
     };
-    assert_eq!(first.target.thing, thing);
     let stated = params.get("arguments").filter(|_| method.arguments);
-    arguments::check(first, stated);
-    let rest: Vec<_> = message.operations.rest.iter().map(implied).collect();
-    assert_eq!(rest, expected_rest(method, params));
+    let mut operations = vec![(method.action, thing, stated)];
+    if method.target == TargetKind::Subscriptions {
+        operations.extend(subscribed(params));
+    }
+    operations
 }
 
 /// What else must be allowed: the same for each thing that a subscription names.
-fn expected_rest(method: &Method, params: &Value) -> Vec<(Action, Thing)> {
-    if method.target != TargetKind::Subscriptions {
-        return Vec::new();
-    }
+fn subscribed(params: &Value) -> impl Iterator<Item = Expected<'_>> {
     let named = |list: &str| {
         let list = params.get("notifications").expect("a list").get(list);
         let list = list.map_or(&[][..], |list| list.as_array().expect("a list"));
@@ -181,25 +273,11 @@ fn expected_rest(method: &Method, params: &Value) -> Vec<(Action, Thing)> {
     };
     let uris = named("resourceSubscriptions")
         .into_iter()
-        .map(|uri| (Action::ResourcesSubscribe, Thing::Resource(uri)));
+        .map(|uri| (Action::ResourcesSubscribe, Thing::Resource(uri), None));
     let tasks = named("taskIds")
         .into_iter()
-        .map(|task| (Action::TasksGet, Thing::Task(task)));
-    uris.chain(tasks).collect()
-}
-
-fn implied(operation: &Operation) -> (Action, Thing) {
-    arguments::check(operation, None);
-    (operation.action, operation.target.thing.clone())
-}
-
-/// The same message, if it acts on the server and on nothing else.
-fn only_on_server(message: &Message) -> Message {
-    let mut message = message.clone();
-    message.operations.rest.clear();
-    message.operations.first.target.thing = Thing::Server;
-    arguments::check(&message.operations.first, None);
-    message
+        .map(|task| (Action::TasksGet, Thing::Task(task), None));
+    uris.chain(tasks)
 }
 
 fn value(raw: &str) -> Value {

@@ -47,6 +47,14 @@ pub(crate) fn ten_thousandths(text: &str) -> Option<i64> {
     scaled(text, 4)
 }
 
+/// Whether another parser, which keeps a double, has another number than the one that is written:
+/// when it writes the number again, or when it makes an integer of 64 bits of it.
+pub(crate) fn is_ambiguous(text: &str) -> bool {
+    let double: f64 = text.parse().expect("a number");
+    let again = format!("{double:?}");
+    exact(text) != exact(&again) || long(text).is_some_and(|long| double as i128 != long.into())
+}
+
 fn scaled(text: &str, places: i128) -> Option<i64> {
     let Exact {
         negative,
@@ -113,6 +121,18 @@ mod tests {
             ("1e-99999999999999999999999999999999999999999999", None),
         ] {
             assert_eq!(long(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("-0", false),
+            ("19.990", false),
+            ("9007199254740992", false),
+            ("9007199254740993", true),
+            ("36028797018963970", true),
+            ("1e23", false),
+            ("1e-999", true),
+            ("100.00000000000000001", true),
+        ] {
+            assert_eq!(is_ambiguous(text), expected, "{text}");
         }
         assert_eq!(ten_thousandths("-0.0001"), Some(-1));
         assert_eq!(ten_thousandths("0.00001"), None);

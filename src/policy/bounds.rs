@@ -177,7 +177,7 @@ fn unrelated_policies_cost_nothing() {
     let facts = snapshot.facts(&caller);
     let prepared = snapshot.engine.remembered(&call("s/t7"), &facts).unwrap();
     assert_eq!(prepared.slice.members.len(), 4);
-    assert_eq!(prepared.slice.reads, Fields::HTTP);
+    assert_eq!(prepared.slice.reads.fields, Fields::HTTP);
     assert!(
         snapshot
             .evaluate(&call("s/t7"), &context(), &facts)
@@ -198,7 +198,7 @@ fn a_forbid_that_overflows_denies() {
     for (arguments, verdict) in [
         ("{\"n\": 5}", Verdict::Allow),
         ("{\"n\": 600}", Verdict::Forbidden),
-        ("{\"n\": 9223372036854775807}", Verdict::ForbidFailed),
+        ("{\"n\": 5000000000000000000}", Verdict::ForbidFailed),
         ("[1]", Verdict::ForbidFailed),
         // A limit in a forbid is passed by another type: that is why limits belong in permits.
         ("{\"n\": \"600\"}", Verdict::Allow),
@@ -210,6 +210,57 @@ fn a_forbid_that_overflows_denies() {
             evaluation.errors.iter().any(|error| error.forbid),
             verdict == Verdict::ForbidFailed
         );
+    }
+}
+
+#[rustfmt::skip] // a table with a line for each case
+#[test]
+fn a_number_that_others_read_differently_denies_where_it_is_read() {
+    use Verdict::Allow;
+    use Verdict::ForbidFailed;
+    use Verdict::Forbidden;
+    use Verdict::NotPermitted;
+    let snapshot = snapshot(
+        r#"@id("limit") permit(principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"s/pay")
+           when { context.args.hasTag("amount") && context.args.getTag("amount") has decimal &&
+                  context.args.getTag("amount").decimal.lessThan(decimal("500.0")) };
+           @id("others") permit(principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"s/get");
+           @id("not-this") forbid(principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"s/get")
+           when { context.args.hasTag("o.id") && context.args.getTag("o.id") has long &&
+                  context.args.getTag("o.id").long == 9007199254740992 };
+           @id("chosen") forbid(principal in Mcp::Role::"odd", action, resource)
+           when { context.args.hasTag(principal.tenant) };"#,
+        &["s"],
+    );
+    let plain = snapshot.facts(&verified(user("", "")));
+    let odd = snapshot.facts(&verified(user("odd", "")));
+    for (tool, arguments, verdict, for_odd) in [
+        ("s/pay", r#"{"amount": 100.5}"#, Allow, Allow),
+        ("s/pay", r#"{"amount": 500}"#, NotPermitted, NotPermitted),
+        ("s/pay", r#"{"amount": 100.00000000000000001}"#, ForbidFailed, ForbidFailed),
+        ("s/pay", r#"{"amount": 1e-400}"#, ForbidFailed, ForbidFailed),
+        ("s/pay", r#"{"amount": [1, 9007199254740993]}"#, ForbidFailed, ForbidFailed),
+        ("s/pay", r#"{"amount": ["9007199254740993"]}"#, NotPermitted, NotPermitted),
+        ("s/pay", r#"{"amount": 1, "id": 1234567890123456789}"#, Allow, ForbidFailed),
+        ("s/pay", r#"{"amount": 1, "o": {"amount": 9007199254740993}}"#, Allow, ForbidFailed),
+        ("s/pay", r#"{"amount": 1, "l": [[9007199254740993]]}"#, Allow, Allow),
+        ("s/get", r#"{"o": {"id": 9007199254740992}}"#, Forbidden, Forbidden),
+        ("s/get", r#"{"o": {"id": 9007199254740993}}"#, ForbidFailed, ForbidFailed),
+        ("s/get", r#"{"o": {"id": 9007199254740992.5}}"#, ForbidFailed, ForbidFailed),
+        ("s/get", r#"{"o": {"id": 9007199254740994}}"#, Allow, Allow),
+        ("s/get", r#"{"o.id": 9007199254740993}"#, Allow, ForbidFailed),
+        ("s/get", r#"{"id": 9007199254740993}"#, Allow, ForbidFailed),
+    ] {
+        let operation = with_arguments(call(tool), arguments);
+        for (facts, verdict) in [(&plain, verdict), (&odd, for_odd)] {
+            let evaluation = snapshot.evaluate(&operation, &context(), facts);
+            assert_eq!(evaluation.verdict, verdict, "{arguments}: {evaluation:?}");
+            let told = evaluation.errors.iter().map(|error| &*error.message);
+            let told: Vec<_> = told
+                .filter(|text| text.contains("readers differ"))
+                .collect();
+            assert_eq!(told.len(), usize::from(verdict == ForbidFailed), "{told:?}");
+        }
     }
 }
 

@@ -178,7 +178,7 @@ fn enforce(
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
             policy: one.policy.clone(),
-            reads: reads::fields(tree.body()),
+            reads: reads::of_policy(tree.body()),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
             shape: OnceLock::new(),

@@ -8,10 +8,12 @@ use cedar_policy::RestrictedExpression;
 use super::facts::text;
 use super::facts::texts;
 use super::reads::Fields;
+use super::reads::Names;
 use crate::request::Arguments;
 use crate::request::RequestContext;
 use crate::request::arguments;
 use crate::request::arguments::ArgumentValue;
+use crate::request::arguments::Flat;
 
 /// Why a request could not be put into Cedar's terms. Nothing can then be said about its
 /// policies, so it is denied.
@@ -20,6 +22,9 @@ pub(super) enum Unusable {
     /// The arguments are over a bound, or not an object.
     #[error("the arguments cannot be read: {0}")]
     Arguments(#[from] arguments::ArgumentsFault),
+    /// A policy reads an argument of which the upstream may make another value.
+    #[error("readers differ on a number in the argument `{0}`")]
+    AmbiguousNumber(String),
     /// A policy asks whether there are arguments, and nobody can tell.
     #[error("the arguments are not known")]
     UnknownArguments,
@@ -76,15 +81,23 @@ pub(super) fn context(
     Context::from_pairs(pairs).map_err(|error| Unusable::Value(error.to_string()))
 }
 
-/// The entity whose tags are the arguments; none where they are not known.
-pub(super) fn args(sent: &Arguments, uid: &EntityUid) -> Result<Option<Entity>, Unusable> {
-    let arguments = match sent {
-        Arguments::Json(bytes) => arguments::parse(bytes)?,
-        Arguments::None => Vec::new(),
+/// The entity whose tags are the arguments; none where they are not known. Policies read those in
+/// `names`, so no other can keep them from an answer.
+pub(super) fn args(
+    sent: &Arguments,
+    uid: &EntityUid,
+    names: &Names,
+) -> Result<Option<Entity>, Unusable> {
+    let Flat { values, ambiguous } = match sent {
+        Arguments::Json(bytes) => arguments::read(bytes)?,
+        Arguments::None => Flat::default(),
         Arguments::Unknown => return Ok(None),
     };
-    let mut tags = Vec::with_capacity(arguments.len());
-    for (name, value) in arguments {
+    if let Some(name) = ambiguous.into_iter().find(|name| names.contains(name)) {
+        return Err(Unusable::AmbiguousNumber(name));
+    }
+    let mut tags = Vec::with_capacity(values.len());
+    for (name, value) in values {
         tags.push((name, argument(value)?));
     }
     Entity::new_with_tags(uid.clone(), [], [], tags)

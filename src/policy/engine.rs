@@ -26,6 +26,7 @@ use super::index::Index;
 use super::index::Number;
 use super::index::Subject;
 use super::reads::Fields;
+use super::reads::Reads;
 use super::shape::Shape;
 use super::targets::Located;
 use super::targets::Targets;
@@ -40,7 +41,7 @@ use crate::request::Thing;
 
 /// Most remembered pairs of caller and target.
 const MAX_PREPARED: u64 = 4_096;
-/// Most policies in all remembered slices together.
+/// Most policies in all remembered slices together, each argument that they name counted as one.
 const MAX_SLICED: u64 = 16_384;
 /// Longest name of a target, in bytes, that is worth remembering. Callers choose these names, so
 /// without a bound on each the bound on their number would bound nothing.
@@ -52,7 +53,7 @@ pub(super) struct Live {
     pub(super) id: Arc<str>,
     pub(super) policy: Policy,
     pub(super) forbid: bool,
-    pub(super) reads: Fields,
+    pub(super) reads: Reads,
     /// `@reason`
     pub(super) reason: Option<String>,
     /// Worked out on the first deny that it has a part in.
@@ -81,7 +82,7 @@ pub(super) struct Engine {
 pub(super) struct Slice {
     pub(super) members: Box<[Number]>,
     set: PolicySet,
-    pub(super) reads: Fields,
+    pub(super) reads: Reads,
 }
 
 /// Everything about a request that does not depend on its context.
@@ -121,7 +122,7 @@ impl Engine {
             prepared: Cache::new(MAX_PREPARED),
             slices: Cache::builder()
                 .max_capacity(MAX_SLICED)
-                .weigher(|members: &Box<_>, _| weight(members))
+                .weigher(|_, slice: &Arc<Slice>| slice.weight())
                 .build(),
         }
     }
@@ -236,19 +237,19 @@ impl Engine {
     pub(super) fn question<'a>(
         &self,
         prepared: &'a Prepared,
-        reads: Fields,
+        reads: &Reads,
         operation: &Operation,
         context: &RequestContext,
     ) -> Result<(Request, Cow<'a, Entities>), Unusable> {
         let known = operation.arguments != Arguments::Unknown;
-        if !known && reads.contains(Fields::HAS_ARGS) {
+        if !known && reads.fields.contains(Fields::HAS_ARGS) {
             return Err(Unusable::UnknownArguments);
         }
-        if context.client_ip.is_none() && reads.contains(Fields::HAS_CLIENT_IP) {
+        if context.client_ip.is_none() && reads.fields.contains(Fields::HAS_CLIENT_IP) {
             return Err(Unusable::UnknownAddress);
         }
         let args = known.then_some(&self.vocabulary.args);
-        let values = context::context(reads, context, args)?;
+        let values = context::context(reads.fields, context, args)?;
         let request = Request::new(
             prepared.principal.clone(),
             prepared.action.clone(),
@@ -258,8 +259,9 @@ impl Engine {
         )
         .map_err(|error| Unusable::Value(error.to_string()))?;
         let mut more = Vec::new();
-        if reads.contains(Fields::ARGS) {
-            more.extend(context::args(&operation.arguments, &self.vocabulary.args)?);
+        if reads.fields.contains(Fields::ARGS) {
+            let (sent, uid) = (&operation.arguments, &self.vocabulary.args);
+            more.extend(context::args(sent, uid, &reads.arguments)?);
         }
         if per_request(&operation.target.thing) {
             let located = self.locate(&operation.target)?;
@@ -289,10 +291,10 @@ impl Engine {
         if let Some(decided) = prepared.decided.get() {
             return Ok(decided.clone());
         }
-        let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
+        let (request, entities) = self.question(prepared, &slice.reads, operation, context)?;
         let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
         let evaluation = Evaluation::of(&response, self);
-        if slice.reads == Fields::NONE && !per_request(&operation.target.thing) {
+        if slice.reads == Reads::NONE && !per_request(&operation.target.thing) {
             return Ok(prepared.decided.get_or_init(|| evaluation).clone());
         }
         Ok(evaluation)
@@ -337,10 +339,9 @@ impl Engine {
         let found = || members.iter().filter_map(|number| self.policy(*number));
         let set = PolicySet::from_policies(found().map(|one| one.policy.clone()))
             .map_err(|error| Unusable::Value(error.to_string()))?;
-        let reads = found().map(|one| one.reads);
         let slice = Arc::new(Slice {
             set,
-            reads: reads.fold(Fields::NONE, Fields::union),
+            reads: Reads::together(found().map(|one| &one.reads)),
             members: members.clone(),
         });
         self.slices.insert(members, Arc::clone(&slice));
@@ -367,8 +368,12 @@ impl Located<'_> {
     }
 }
 
-fn weight(members: &[Number]) -> u32 {
-    u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
+impl Slice {
+    fn weight(&self) -> u32 {
+        let names = self.reads.arguments.count();
+        let weight = self.members.len().saturating_add(names);
+        u32::try_from(weight).unwrap_or(u32::MAX).max(1)
+    }
 }
 
 /// Whether the name is short enough to be remembered.

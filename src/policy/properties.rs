@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::Evaluation;
 use super::PolicySnapshot;
 use super::Requirement;
+use super::Verdict;
 use super::fixtures::call;
 use super::fixtures::context;
 use super::fixtures::files;
@@ -20,6 +21,7 @@ use super::fixtures::user;
 use super::fixtures::verified;
 use super::fixtures::with_arguments;
 use super::reads::Fields;
+use super::reads::Reads;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -28,7 +30,8 @@ use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Thing;
 
-/// The answer of Cedar itself over every policy, with the whole context.
+/// The answer of Cedar itself over every policy, with the whole context; which arguments must be
+/// beyond doubt is up to the policies that can matter.
 fn whole(
     snapshot: &PolicySnapshot,
     operation: &Operation,
@@ -39,9 +42,14 @@ fn whole(
     let prepared = engine
         .prepare(operation, &snapshot.facts(identity))
         .unwrap();
-    let (request, entities) = engine
-        .question(&prepared, Fields::VALUES, operation, context)
-        .unwrap();
+    let reads = Reads {
+        fields: Fields::VALUES,
+        arguments: prepared.slice.reads.arguments.clone(),
+    };
+    let (request, entities) = match engine.question(&prepared, &reads, operation, context) {
+        Ok(question) => question,
+        Err(unusable) => return Evaluation::unusable(&unusable),
+    };
     let all = PolicySet::from_policies(engine.policies.iter().map(|live| live.policy.clone()));
     let response = Authorizer::new().is_authorized(&request, &all.unwrap(), &entities);
     Evaluation::of(&response, engine)
@@ -156,8 +164,15 @@ pub(super) fn request() -> impl Strategy<Value = (Identity, Operation, RequestCo
         operation(Action::Initialize, "t", Thing::Server),
         operation(Action::Get, "s", Thing::Route("r".into())),
     ]);
-    let arguments =
-        prop::sample::select(vec!["{}", "{\"n\": 600}", "{\"n\": 9223372036854775807}"]);
+    let arguments = prop::sample::select(vec![
+        "{}",
+        "{\"n\": 600}",
+        // Overflows where it is doubled.
+        "{\"n\": 5000000000000000000}",
+        // 9007199254740992 to others.
+        "{\"n\": 9007199254740993}",
+        "{\"n\": 600, \"id\": 9007199254740993}",
+    ]);
     (caller, what, arguments, any::<bool>()).prop_map(|(caller, what, arguments, known)| {
         let mut context = context();
         context.client_ip = context.client_ip.filter(|_| known);
@@ -255,6 +270,32 @@ proptest! {
             let before = fewer.evaluate(operation, context, &fewer.facts(identity));
             let after = more.evaluate(operation, context, &more.facts(identity));
             prop_assert!(before.allows() || !after.allows());
+        }
+    }
+
+    #[test]
+    fn a_number_in_doubt_denies_where_it_is_read_and_changes_nothing_elsewhere(
+        policies in prop::collection::vec(policy(), 1..12),
+        requests in prop::collection::vec(request(), 12),
+    ) {
+        let Some(snapshot) = compile(&policies) else { return Ok(()) };
+        for (identity, operation, context) in &requests {
+            let facts = snapshot.facts(identity);
+            let evaluate = |arguments: &str| {
+                let operation = with_arguments(operation.clone(), arguments);
+                snapshot.evaluate(&operation, context, &facts)
+            };
+            let plain = evaluate("{\"n\": 9007199254740994}");
+            let beside = "{\"n\": 9007199254740994, \"id\": 9007199254740993, \"N\": [0.10000000000000000001]}";
+            prop_assert_eq!(&plain, &evaluate(beside));
+            let doubtful = evaluate("{\"n\": 9007199254740993}");
+            let prepared = snapshot.engine.prepare(operation, &facts).unwrap();
+            if prepared.slice.reads.arguments.contains("n") {
+                prop_assert_eq!(doubtful.verdict, Verdict::ForbidFailed);
+                prop_assert_eq!(doubtful, evaluate("{\"n\": [1, 9007199254740993]}"));
+            } else {
+                prop_assert_eq!(doubtful, plain);
+            }
         }
     }
 

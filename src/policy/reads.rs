@@ -5,7 +5,36 @@
     reason = "Cedar's syntax tree is open-ended: what is not known here is treated as unknown"
 )]
 
+mod names;
+
 use cedar_policy::pst;
+
+pub(super) use self::names::Names;
+
+/// What policies read of a request, the caller and the target aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reads {
+    /// The fields of the context.
+    pub(super) fields: Fields,
+    /// Of the arguments, where those are among the fields.
+    pub(super) arguments: Names,
+}
+
+impl Reads {
+    /// Nothing at all.
+    pub(super) const NONE: Self = Self {
+        fields: Fields::NONE,
+        arguments: Names::NONE,
+    };
+
+    /// What some policies read together.
+    pub(super) fn together<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        all.fold(Self::NONE, |so_far, one| Self {
+            fields: so_far.fields.union(one.fields),
+            arguments: so_far.arguments.union(&one.arguments),
+        })
+    }
+}
 
 /// A set of context fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,16 +114,18 @@ impl Fields {
     }
 }
 
-/// The fields that the conditions of `policy` read.
-pub(super) fn fields(policy: &pst::Template) -> Fields {
-    policy
-        .clauses()
-        .iter()
-        .map(|clause| match clause {
-            pst::Clause::When(condition) | pst::Clause::Unless(condition) => condition,
+/// What the conditions of `policy` read.
+pub(super) fn of_policy(policy: &pst::Template) -> Reads {
+    let conditions = policy.clauses().iter().map(|clause| match clause {
+        pst::Clause::When(condition) | pst::Clause::Unless(condition) => condition,
+    });
+    let reads: Vec<Reads> = conditions
+        .map(|condition| Reads {
+            fields: of(condition),
+            arguments: names::of(condition),
         })
-        .map(|condition| of(condition))
-        .fold(Fields::NONE, Fields::union)
+        .collect();
+    Reads::together(reads.iter())
 }
 
 /// The fields that an expression reads.
@@ -163,7 +194,7 @@ mod tests {
         ] {
             let text = format!("permit(principal, action, resource) {conditions};");
             let policy = Policy::from_str(&text).unwrap().to_pst().unwrap();
-            assert_eq!(fields(policy.body()), expected, "{conditions}");
+            assert_eq!(of_policy(policy.body()).fields, expected, "{conditions}");
         }
     }
 }

@@ -15,6 +15,7 @@ use super::engine::Live;
 use super::evaluation::Verdict;
 use super::facts::PrincipalFacts;
 use super::reads::Fields;
+use super::reads::Reads;
 use super::shape::Outcomes;
 use super::shape::REACHES;
 use super::shape::Shape;
@@ -137,7 +138,7 @@ impl Question<'_> {
             Arc::new(engine.prepare(&self.operation, &facts)?)
         };
         let any_path = matches!(self.operation.target.thing, Thing::Route(_));
-        if prepared.slice.reads == Fields::NONE && !self.any && !any_path {
+        if prepared.slice.reads.fields == Fields::NONE && !self.any && !any_path {
             let evaluation = engine.evaluate(&self.operation, &none, facts);
             return Ok(Standing::Settled(Settled {
                 verdict: evaluation.verdict,
@@ -146,7 +147,7 @@ impl Question<'_> {
             }));
         }
         let (request, entities) =
-            engine.question(&prepared, Fields::NONE, &self.operation, &none)?;
+            engine.question(&prepared, &Reads::NONE, &self.operation, &none)?;
         let world = World {
             request: &request,
             entities: &entities,
@@ -166,9 +167,9 @@ impl Question<'_> {
         // a reading all the same.
         let all = engine.policies.iter();
         let reads = if self.any {
-            all.fold(Fields::NONE, |reads, live| reads.union(live.reads))
+            all.fold(Fields::NONE, |reads, live| reads.union(live.reads.fields))
         } else {
-            prepared.slice.reads
+            prepared.slice.reads.fields
         };
         let around = OnceCell::new();
         let around = || Arc::clone(around.get_or_init(|| Arc::new(world.entities.clone())));
@@ -330,7 +331,7 @@ fn settle(
 impl Member<'_> {
     fn dependence(&self, around: &dyn Fn() -> Arc<Entities>) -> Dependence {
         let live = self.live;
-        let mut reads = live.reads.names();
+        let mut reads = live.reads.fields.names();
         reads.extend(self.reads_target.then_some("target"));
         let text = live.shape.get().map(|shape| Arc::clone(&shape.text));
         Dependence {

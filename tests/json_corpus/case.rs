@@ -53,7 +53,8 @@ pub(crate) struct Case {
 pub(crate) enum Verdict {
     /// `accept`
     Accept,
-    /// `rounds`: accepted, though a double does not hold one of its numbers as written.
+    /// `rounds`: accepted, but for policies that read an argument with such a number: a double does
+    /// not hold it as written.
     Rounds,
     /// `refuse: ...`: not JSON (RFC 8259).
     Refuse(JsonFaultKind),

@@ -16,6 +16,7 @@ use crate::policy::facts::PrincipalFacts;
 use crate::policy::formula;
 use crate::policy::guard::Need;
 use crate::policy::reads::Fields;
+use crate::policy::reads::Reads;
 use crate::policy::solve;
 use crate::policy::solve::Effort;
 use crate::policy::solve::Goal;
@@ -47,7 +48,7 @@ pub(super) struct Case<'a> {
 pub(super) struct Related<'a> {
     /// Forbids first: a goal that a forbid stops is none.
     pub(super) policies: Vec<&'a Live>,
-    reads: Fields,
+    reads: Reads,
     /// Whether some were left out, or may be satisfied in a way that solving does not see.
     pub(super) is_open: bool,
 }
@@ -81,10 +82,9 @@ impl<'a> Case<'a> {
             })
             .ok_or_else(|| Unusable::Value("there is no thread to explain on".to_owned()))?;
         }
-        let reads = policies.iter().map(|policy| policy.reads);
         let open = |policy: &&Live| policy.formula.get().is_none_or(formula::Formula::is_open);
         Ok(Related {
-            reads: reads.fold(Fields::NONE, Fields::union),
+            reads: Reads::together(policies.iter().map(|policy| &policy.reads)),
             is_open: cut || policies.iter().any(open),
             policies,
         })
@@ -147,7 +147,7 @@ impl<'a> Case<'a> {
         let prepared = self.engine.prepare(self.operation, &facts)?;
         let (request, entities) =
             self.engine
-                .question(&prepared, related.reads, self.operation, self.context)?;
+                .question(&prepared, &related.reads, self.operation, self.context)?;
         let scopes = self.server()?.implied_scopes(&caller.scopes);
         let found = work(Setting {
             request: &request,
@@ -191,7 +191,7 @@ impl<'a> Case<'a> {
     /// Whether the answer depends on nothing but the policies, the operation and the caller.
     pub(super) fn is_timeless(self, related: &Related<'_>) -> bool {
         let thing = &self.operation.target.thing;
-        related.reads == Fields::NONE && !engine::per_request(thing) && engine::is_memorable(thing)
+        related.reads == Reads::NONE && !engine::per_request(thing) && engine::is_memorable(thing)
     }
 
     /// The resource that the target belongs to.

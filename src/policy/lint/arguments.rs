@@ -40,7 +40,7 @@ pub(super) fn lint(
     tools: &Tools<'_>,
     faults: &mut Vec<Fault>,
 ) {
-    if !reads::fields(policy).contains(Fields::ARGS) {
+    if !reads::of_policy(policy).fields.contains(Fields::ARGS) {
         return;
     }
     let about = About::of_policy(policy, tools);
