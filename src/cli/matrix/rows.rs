@@ -12,6 +12,7 @@ use crate::cli::case::CaseFault;
 use crate::cli::case::WrittenPrincipal;
 use crate::cli::matrix::MatrixFault;
 use crate::cli::matrix::Side;
+use crate::cli::yaml_fault;
 use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::Grants;
@@ -150,7 +151,7 @@ pub(super) fn of_file(path: &Path) -> Result<Vec<Row>, MatrixFault> {
     let source = case::source(path)?;
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Result<Vec<Named>, _> = serde_saphyr::from_str_with_options(&source.text, options);
-    let read = read.map_err(|error| CaseFault::Form(Box::new(case::form(&source, &error))))?;
+    let read = read.map_err(|error| CaseFault::Form(Box::new(yaml_fault::of(&source, &error))))?;
     let within = |fault| CaseFault::In {
         path: source.name.to_string(),
         source: Box::new(fault),
