@@ -777,7 +777,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 19] = [
+const COMMANDS: [(&str, &[&str]); 20] = [
     (
         "serve",
         &[
@@ -841,6 +841,26 @@ const COMMANDS: [(&str, &[&str]); 19] = [
             "--verbose",
             "--watch",
             "4 a test failed",
+        ],
+    ),
+    (
+        "matrix",
+        &[
+            "--config",
+            "CEDARGATE_CONFIG",
+            "--policies-dir",
+            "CEDARGATE_POLICIES_DIR",
+            "--server",
+            "--actions",
+            "--by",
+            "--role",
+            "--principals",
+            "--format",
+            "--explain",
+            "--against",
+            "--fail-on-change",
+            "allow?",
+            "3 invalid configuration",
         ],
     ),
     (
