@@ -30,7 +30,9 @@ mod facts;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
+mod foresee;
 mod formula;
+mod gaps;
 mod guard;
 mod hierarchy;
 mod index;
@@ -66,10 +68,15 @@ pub use self::explain::Requirement;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
+pub use self::foresee::Foresight;
+pub use self::gaps::Gaps;
+pub use self::gaps::KnownArguments;
+pub use self::gaps::Part;
 
 use self::catalogue::Catalogue;
 use self::engine::Engine;
 use self::engine::Live;
+use self::gaps::Reading;
 use self::hierarchy::Hierarchy;
 use self::index::Index;
 use self::load::Loaded;
@@ -248,6 +255,18 @@ impl PolicySnapshot {
         self.engine.evaluate(operation, context, facts)
     }
 
+    /// What can be said of one operation where not everything about the request is known: where it
+    /// is all known in what the policies read, decide as ever.
+    pub fn foresee(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        facts: &PrincipalFacts,
+        gaps: &Gaps,
+    ) -> Foresight {
+        foresee::foresee(&self.engine, operation, context, facts, gaps)
+    }
+
     /// Why an operation is denied, and what would change that; for the path of a deny only.
     pub fn explain(
         &self,
@@ -315,6 +334,7 @@ fn enforce(
             forbid: one.policy.effect() == Effect::Forbid,
             policy: one.policy.clone(),
             reads: reads::fields(tree.body()),
+            reading: Reading::of(tree.body()),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
         });

@@ -26,12 +26,11 @@ use crate::decision::challenge;
 use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
-use crate::request::arguments;
-use crate::request::arguments::ArgumentValue;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::source::Clock;
+use crate::telemetry::record::Arguments;
 use crate::telemetry::record::Facts;
 use crate::telemetry::record::HttpFacts;
 
@@ -294,18 +293,10 @@ impl Pending {
     }
 
     /// The arguments that the configuration names, and no others.
-    fn recorded_arguments(&self) -> Vec<(String, ArgumentValue)> {
+    fn recorded_arguments(&self) -> Arguments {
         let names = &self.authorizer.config().decision_log.arguments;
-        let sent = self
-            .request
-            .as_ref()
-            .and_then(|request| request.operations.first.arguments.as_ref());
-        let (false, Some(sent)) = (names.is_empty(), sent) else {
-            return Vec::new();
-        };
-        let mut read = arguments::parse(sent).unwrap_or_default();
-        read.retain(|(name, _)| names.contains(name));
-        read
+        let first = self.request.as_ref().map(|asked| &asked.operations.first);
+        Arguments::of(first.and_then(|first| first.arguments.as_ref()), names)
     }
 
     fn http_facts(&self) -> HttpFacts<'_> {

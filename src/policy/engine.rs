@@ -21,6 +21,7 @@ use super::facts::Maker;
 use super::facts::Origin;
 use super::facts::PrincipalFacts;
 use super::formula::Formula;
+use super::gaps::Reading;
 use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::index::Number;
@@ -51,6 +52,8 @@ pub(super) struct Live {
     pub(super) policy: Policy,
     pub(super) forbid: bool,
     pub(super) reads: Fields,
+    /// The same in detail.
+    pub(super) reading: Reading,
     /// `@reason`
     pub(super) reason: Option<String>,
     /// Worked out on the first deny that it has a part in.
@@ -288,6 +291,20 @@ impl Engine {
         Ok(evaluation)
     }
 
+    /// What some of the candidates say on their own.
+    pub(super) fn among(
+        &self,
+        prepared: &Prepared,
+        some: Vec<Number>,
+        operation: &Operation,
+        context: &RequestContext,
+    ) -> Result<Evaluation, Unusable> {
+        let slice = self.slice_of(some.into())?;
+        let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
+        let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
+        Ok(Evaluation::of(&response, self))
+    }
+
     /// The policy of an id.
     pub(super) fn live(&self, id: &PolicyId) -> Option<&Live> {
         let number = usize::try_from(*self.numbers.get(id)?).ok()?;
@@ -320,7 +337,10 @@ impl Engine {
         caller: &[u32],
     ) -> Result<Arc<Slice>, Unusable> {
         let target = self.index.target_keys(located.subject());
-        let members = self.index.candidates(action, &target, caller);
+        self.slice_of(self.index.candidates(action, &target, caller))
+    }
+
+    fn slice_of(&self, members: Box<[Number]>) -> Result<Arc<Slice>, Unusable> {
         if let Some(slice) = self.slices.get(&members) {
             return Ok(slice);
         }

@@ -87,6 +87,7 @@ fn condition() -> impl Strategy<Value = String> {
         "context.http.method == \"POST\"",
         "context.clientIp.isInRange(ip(\"10.0.0.0/8\"))",
         "context.now.toTime() < duration(\"13h\")",
+        "context.session == \"s\"",
         "context.args.hasTag(\"n\")",
         "(context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long && \
           context.args.getTag(\"n\").long * 2 > 1000)",
@@ -106,7 +107,7 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn policy() -> impl Strategy<Value = String> {
+pub(super) fn policy() -> impl Strategy<Value = String> {
     let clause = (any::<bool>(), condition()).prop_map(|(when, condition)| {
         let word = if when { "when" } else { "unless" };
         format!(" {word} {{ {condition} }}")
@@ -123,7 +124,7 @@ fn policy() -> impl Strategy<Value = String> {
         })
 }
 
-fn request() -> impl Strategy<Value = (Identity, Operation, RequestContext)> {
+pub(super) fn request() -> impl Strategy<Value = (Identity, Operation, RequestContext)> {
     let some = |names: &'static [&'static str]| {
         prop::sample::subsequence(names, 0..=names.len()).prop_map(|names| names.join(","))
     };
@@ -163,7 +164,7 @@ fn request() -> impl Strategy<Value = (Identity, Operation, RequestContext)> {
 }
 
 /// Policies by number, without those that the validator refuses as impossible.
-fn compile(policies: &[String]) -> Option<PolicySnapshot> {
+pub(super) fn compile(policies: &[String]) -> Option<PolicySnapshot> {
     let text: Vec<String> = (0..)
         .zip(policies)
         .map(|(n, policy): (usize, _)| format!("@id(\"p{n:03}\") {policy}\n"))
