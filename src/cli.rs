@@ -10,6 +10,7 @@ mod login;
 mod output;
 mod policies;
 mod printable;
+mod replay;
 mod schema;
 mod serve;
 mod sign;
@@ -38,6 +39,8 @@ Examples:
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
   cedargate test                          run the policy tests, and say what they do not cover
+  cedargate replay --log decisions.ndjson --policies policies.new
+                                          what other policies would have decided
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
   cedargate login --issuer URL --client-id ID --resource URL
                                           an access token, by a browser
@@ -104,6 +107,7 @@ enum Command {
     Validate(validate::Validate),
     Check(Box<check::Check>),
     Test(test::Test),
+    Replay(replay::Replay),
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -147,6 +151,7 @@ pub fn main() -> Exit {
         Command::Validate(command) => command.run(output),
         Command::Check(command) => command.run(output),
         Command::Test(command) => command.run(output),
+        Command::Replay(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),

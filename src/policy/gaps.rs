@@ -73,6 +73,8 @@ pub enum KnownArguments {
     /// All of them.
     #[default]
     All,
+    /// All but these.
+    AllBut(BTreeSet<String>),
     /// These, be it that they were not sent.
     These(BTreeSet<String>),
     /// None, and not even whether they could be read.
@@ -137,15 +139,11 @@ impl Reading {
 }
 
 impl Gaps {
-    /// Whether nothing is missing.
-    pub fn are_none(&self) -> bool {
-        self.parts.is_empty() && self.arguments == KnownArguments::All
-    }
-
     /// Whether something is missing that is read.
     pub(super) fn matter_for(&self, reading: &Reading) -> bool {
         let unknown = match &self.arguments {
             KnownArguments::All => false,
+            KnownArguments::AllBut(lost) => reading.any || !reading.named.is_disjoint(lost),
             KnownArguments::These(known) => reading.any || !reading.named.is_subset(known),
             KnownArguments::None => reading.reads_arguments(),
         };
@@ -164,6 +162,9 @@ impl Gaps {
         let argument = |name: &String| format!("argument `{name}`");
         match &self.arguments {
             KnownArguments::All => {}
+            KnownArguments::AllBut(lost) => {
+                all.extend(reading.named.intersection(lost).map(argument));
+            }
             KnownArguments::These(known) => {
                 all.extend(reading.named.difference(known).map(argument));
             }
@@ -314,6 +315,23 @@ mod tests {
             ),
         ] {
             assert_eq!(missing(conditions, &["a"]), expected, "{conditions}");
+        }
+    }
+
+    #[test]
+    fn an_argument_that_was_lost_matters_to_its_readers_only() {
+        let gaps = Gaps {
+            arguments: KnownArguments::AllBut(BTreeSet::from(["a".to_owned()])),
+            ..Gaps::default()
+        };
+        for (condition, expected) in [
+            ("context.args.hasTag(\"a\")", &["argument `a`"][..]),
+            ("context.args.hasTag(\"b\")", &[]),
+            ("context.args.hasTag(principal.tenant)", &["context.args"]),
+        ] {
+            let reading = reading(&format!("when {{ {condition} }}"));
+            assert_eq!(gaps.matter_for(&reading), !expected.is_empty());
+            assert_eq!(gaps.named(&reading), expected);
         }
     }
 
