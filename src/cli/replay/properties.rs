@@ -1,1 +1,421 @@
+//! What is said of a record holds of the request that it was made of, under any policies.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::judge::Change;
+use super::judge::ChangeKind;
+use super::judge::Finding;
+use super::judge::Judge;
+use super::record::Record;
+use crate::config;
+use crate::config::Config;
+use crate::decision::Decision;
+use crate::decision::Telling;
+use crate::decision::decide;
+use crate::fault::Source;
+use crate::identity::Identity;
+use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::policy::PolicyFiles;
+use crate::policy::PolicySnapshot;
+use crate::request::AccessRequest;
+use crate::request::Action;
+use crate::request::Operation;
+use crate::request::Operations;
+use crate::request::RequestContext;
+use crate::request::Target;
+use crate::request::Thing;
+use crate::telemetry::record;
+use crate::telemetry::record::Arguments;
+use crate::telemetry::record::Facts;
+use crate::telemetry::record::HttpFacts;
+
+const CONFIG: &str = "
+authenticators:
+- {name: corp, type: introspection, endpoint: https://i.example/i, client_id: c, client_secret: '0123456789abcdef'}
+- {name: keys, type: api_key, header: x-api-key, keys: [{id: app, secret: 0123456789abcdef0123456789abcdef}]}
+resources:
+- {name: s, url: 'https://s.example/mcp', kind: mcp, scopes: {hierarchy: {w: [r]}}}
+- {name: site, url: 'https://www.example', kind: http}
+";
+
+/// One policy a line; a set is any of them.
+const POLICIES: [&str; 18] = [
+    r#"permit(principal in Mcp::Role::"a", action, resource);"#,
+    r#"permit(principal in Mcp::Group::"g", action, resource in Mcp::Server::"s");"#,
+    r#"permit(principal, action, resource) when { principal.scopes.contains("r") };"#,
+    r#"permit(principal, action, resource) when { principal.audience.contains("aud") };"#,
+    r#"permit(principal, action, resource) when { principal.hasTag("dept") && principal.getTag("dept").contains("ü\n") };"#,
+    r#"permit(principal, action, resource) when { principal.tenant == "t" };"#,
+    r#"permit(principal is Mcp::ApiKey, action, resource);"#,
+    r#"permit(principal, action == Mcp::Action::"resources/read", resource) when { resource.uri like "*\"x*" };"#,
+    r#"permit(principal, action, resource is Mcp::Route) when { resource.path like "/long*" && resource.host == "www.example" };"#,
+    r#"permit(principal, action == Mcp::Action::"tools/call", resource) when { context.args.hasTag("n.m") && context.args.getTag("n.m") has decimal };"#,
+    r#"permit(principal, action, resource) when { context.session == "known" };"#,
+    r#"forbid(principal, action, resource) when { context.args.hasTag("secret") };"#,
+    r#"forbid(principal, action == Mcp::Action::"tools/call", resource) when { context.args.hasTag("n") && context.args.getTag("n") has long && context.args.getTag("n").long * 2000000000000000000 > 5 };"#,
+    r#"forbid(principal, action, resource) when { context.clientIp.isInRange(ip("10.0.0.0/8")) };"#,
+    r#"forbid(principal, action, resource) when { context.now.toTime() < duration("6h") };"#,
+    r#"forbid(principal, action, resource) unless { context.requestId == "r1" || context.protocolVersion == "" || context.http.origin == "" };"#,
+    r#"forbid(principal, action, resource) when { context.session == "bad" };"#,
+    r#"forbid(principal, action, resource) when { context.args == Mcp::Args::"call" && context.args.hasTag(principal.tenant) };"#,
+];
+
+const PRINCIPALS: [&str; 3] = [
+    "{}",
+    "users: {'i#u': {roles: [a, b], groups: [g], tenant: t}}\napi_keys: {app: {roles: [a]}}",
+    "users: {'i#u': {roles: [b], tenant: other}}\nclients: {'i#app': {groups: [g]}}",
+];
+
+fn config() -> Config {
+    let source = Source {
+        name: "cedargate.yaml".into(),
+        text: CONFIG.into(),
+    };
+    let loaded = config::parse(&source, Path::new("."), &|_: &str| None);
+    loaded.unwrap_or_else(|faults| panic!("{faults:#?}")).config
+}
+
+fn snapshot(config: &Config, policies: &[usize], principals: usize) -> PolicySnapshot {
+    let text: Vec<String> = policies
+        .iter()
+        .map(|n| format!("@id(\"p{n}\") {}\n", POLICIES[*n]))
+        .collect();
+    let source = |name: &str, text: &str| Source {
+        name: name.into(),
+        text: text.into(),
+    };
+    let files = PolicyFiles::new(vec![
+        source("x.cedar", &text.concat()),
+        source("principals.yaml", PRINCIPALS[principals]),
+    ]);
+    PolicySnapshot::compile(&files, &config.resources, 1)
+        .unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// A set of policies, and of facts beside them.
+fn policies() -> impl Strategy<Value = (Vec<usize>, usize)> {
+    let all: Vec<usize> = (0..POLICIES.len()).collect();
+    (prop::sample::subsequence(all, 0..8), 0..PRINCIPALS.len())
+}
+
+fn names(of: &'static [&'static str]) -> impl Strategy<Value = BTreeSet<String>> {
+    prop::sample::subsequence(of, 0..=of.len())
+        .prop_map(|names| names.into_iter().map(str::to_owned).collect())
+}
+
+/// A caller, as the credential describes him.
+fn caller() -> impl Strategy<Value = Identity> {
+    let kind = prop::sample::select(vec![
+        None,
+        Some(PrincipalKind::User),
+        Some(PrincipalKind::User),
+        Some(PrincipalKind::Client),
+        Some(PrincipalKind::ApiKey),
+    ]);
+    let sets = (
+        names(&["a", "b", "\"\u{2028}"]),
+        names(&["g", "h"]),
+        names(&["w", "r", "x"]),
+        names(&["aud", "other"]),
+        names(&["ü\n", "y"]),
+    );
+    let texts = (
+        prop::sample::select(vec!["", "t", "n"]),
+        prop::sample::select(vec!["u", "v\\\"", "\u{1f600}"]),
+    );
+    (kind, sets, texts).prop_map(|(kind, sets, (tenant, subject))| {
+        let Some(kind) = kind else {
+            return Identity::Anonymous;
+        };
+        let (roles, groups, scopes, audience, departments) = sets;
+        let id = match kind {
+            PrincipalKind::User => format!("i#{subject}"),
+            PrincipalKind::Client => "i#app".to_owned(),
+            PrincipalKind::ApiKey => "app".to_owned(),
+        };
+        let key = kind == PrincipalKind::ApiKey;
+        Identity::Verified(Arc::new(Principal {
+            kind,
+            id,
+            authenticator: if key { "keys" } else { "corp" }.into(),
+            issuer: "i".to_owned(),
+            subject: subject.to_owned(),
+            client_id: "app".to_owned(),
+            tenant: tenant.to_owned(),
+            email: String::new(),
+            name: String::new(),
+            roles,
+            groups,
+            scopes,
+            audience,
+            claims: BTreeMap::from([("dept".to_owned(), departments)]),
+        }))
+    })
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let arguments = prop::sample::select(vec![
+        "",
+        "{}",
+        r#"{"n":7}"#,
+        r#"{"n":{"m":1.25}}"#,
+        r#"{"n":{"m":"1.2500"},"secret":true}"#,
+        r#"{"n.m":[1,2],"t":["a"]}"#,
+        r#"{"n":1,"n":2}"#,
+        r#"{"n":"LONG"}"#,
+    ]);
+    let name = prop_oneof![
+        any::<String>(),
+        prop::sample::select(vec![
+            "x",
+            "a/b",
+            "file:///\"x\"",
+            "\\u{41}",
+            "\u{301}\u{0}\n"
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{300}"
+    ];
+    (0..5, name, arguments).prop_map(|(kind, name, arguments)| {
+        let (server, action, thing) = match kind {
+            0 => ("s", Action::ToolsList, Thing::Server),
+            1 => ("s", Action::ResourcesRead, Thing::Resource(name)),
+            2 => ("s", Action::PromptsGet, Thing::Prompt(name)),
+            3 => ("site", Action::Get, Thing::Route("*".into())),
+            _ => ("s", Action::ToolsCall, Thing::Tool(name)),
+        };
+        let takes = matches!(action, Action::ToolsCall | Action::PromptsGet);
+        let arguments = arguments.replace("LONG", &"l".repeat(300));
+        Operation {
+            action,
+            target: Target {
+                server: server.into(),
+                thing,
+            },
+            arguments: (takes && !arguments.is_empty()).then(|| arguments.into()),
+        }
+    })
+}
+
+fn context() -> impl Strategy<Value = RequestContext> {
+    let ip = prop::sample::select(vec![
+        None,
+        Some("10.1.2.3"),
+        Some("::ffff:10.1.2.3"),
+        Some("2001:db8::1"),
+    ]);
+    (
+        ip,
+        prop::sample::select(vec!["", "known", "bad"]),
+        prop::sample::select(vec!["", "https://a.example"]),
+        prop::sample::select(vec!["", "2025-11-25"]),
+        prop::sample::select(vec!["r1", "r2"]),
+        0_i64..172_800_000,
+        any::<bool>(),
+    )
+        .prop_map(|(ip, session, origin, version, request_id, ms, long)| {
+            let path = if long {
+                format!("/long/{}", "p".repeat(300))
+            } else {
+                "/long".to_owned()
+            };
+            RequestContext {
+                method: "POST".to_owned(),
+                host: "www.example".to_owned(),
+                path,
+                origin: origin.to_owned(),
+                client_ip: ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
+                now_ms: 1_767_225_600_000 + ms,
+                protocol_version: version.to_owned(),
+                session: session.to_owned(),
+                request_id: request_id.to_owned(),
+            }
+        })
+}
+
+fn decided(request: &AccessRequest, own: &Identity, policies: &PolicySnapshot) -> Decision {
+    let identity = policies.enrich_identity(own);
+    let has_issuer = match &identity {
+        Identity::Anonymous => false,
+        Identity::Verified(principal) => principal.kind != PrincipalKind::ApiKey,
+    };
+    let telling = Telling {
+        roles: true,
+        has_issuer,
+    };
+    decide(
+        request,
+        &identity,
+        &policies.facts(&identity),
+        policies,
+        telling,
+    )
+}
+
+/// The record that `serve` makes.
+fn line(
+    request: &AccessRequest,
+    own: &Identity,
+    decision: &Decision,
+    policies: &PolicySnapshot,
+    recorded: &[String],
+) -> Vec<u8> {
+    let context = &request.context;
+    let who = record::principal(&policies.enrich_identity(own), own);
+    let first = &request.operations.first;
+    Facts {
+        now_ms: context.now_ms,
+        decision_id: "d",
+        decision,
+        transport: "grpc",
+        resource: &first.target.server,
+        request: Some(request),
+        http: HttpFacts {
+            method: &context.method,
+            host: &context.host,
+            path: &context.path,
+            origin: &context.origin,
+            // Recorded of every request, and given to policies of MCP only.
+            protocol_version: if context.protocol_version.is_empty() && first.action.is_http() {
+                "2025-11-25"
+            } else {
+                &context.protocol_version
+            },
+            client_ip: context.client_ip,
+            request_id: &context.request_id,
+            trace_id: "",
+        },
+        principal: who.as_deref(),
+        policy_generation: 1,
+        key_generation: 1,
+        duration_us: 1,
+        arguments: &Arguments::of(first.arguments.as_ref(), recorded),
+    }
+    .line()
+    .unwrap()
+}
+
+fn allows(decision: &Decision) -> bool {
+    matches!(decision, Decision::Allow(_))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_record_is_never_told_wrong(
+        (before, principals) in policies(),
+        (after, other_principals) in policies(),
+        requests in prop::collection::vec((caller(), operation(), context(), any::<bool>()), 16),
+        recorded in names(&["n", "n.m", "n\\.m", "t"]),
+    ) {
+        let config = config();
+        let before = snapshot(&config, &before, principals);
+        let after = snapshot(&config, &after, other_principals);
+        let recorded: Vec<String> = recorded.into_iter().collect();
+        for (own, first, mut context, several) in requests {
+            if first.action.is_http() {
+                context.protocol_version.clear();
+            }
+            let second = Operation {
+                action: Action::ResourcesRead,
+                target: Target { server: "s".into(), thing: Thing::Resource("file:///\"x".to_owned()) },
+                arguments: None,
+            };
+            let rest = if several { vec![second] } else { Vec::new() };
+            let request = AccessRequest { operations: Operations { first, rest }, context };
+            let was = decided(&request, &own, &before);
+            let line = line(&request, &own, &was, &before, &recorded);
+            let record = Record::parse(&line).unwrap();
+            let same = Judge::new(&config, &before).judge(&record).unwrap();
+            prop_assert!(matches!(same, Finding::Unchanged | Finding::Unclear(_)), "{:?}", same);
+            let truth = decided(&request, &own, &after);
+            match Judge::new(&config, &after).judge(&record).unwrap() {
+                Finding::Unclear(_) => {}
+                Finding::NotByPolicy => prop_assert!(false, "policies decided it"),
+                Finding::Unchanged => prop_assert_eq!(allows(&was), allows(&truth)),
+                Finding::Changed(Change { kind, now, .. }) => {
+                    let changed = (allows(&was), allows(&truth));
+                    let expected = match kind {
+                        ChangeKind::DenyToAllow => (false, true),
+                        ChangeKind::AllowToDeny => (true, false),
+                        ChangeKind::Reason => (allows(&was), allows(&was)),
+                    };
+                    prop_assert_eq!(changed, expected);
+                    let told = now.is_empty() || several || now == truth.reason().as_str();
+                    prop_assert!(told, "{} for {}", now, truth.reason().as_str());
+                }
+            }
+        }
+    }
+
+    /// Nothing is missing, so everything is told.
+    #[test]
+    fn a_whole_record_is_always_told(
+        (policies, principals) in policies(),
+        own in caller(),
+        context in context(),
+    ) {
+        let config = config();
+        let policies = snapshot(&config, &policies.into_iter().filter(|n| ![10, 16].contains(n)).collect::<Vec<_>>(), principals);
+        let first = Operation {
+            action: Action::ToolsCall,
+            target: Target { server: "s".into(), thing: Thing::Tool("\"é\n".to_owned()) },
+            arguments: Some(r#"{"n":{"m":0.5},"t":"x"}"#.into()),
+        };
+        let context = RequestContext { path: "/mcp".to_owned(), ..context };
+        let request = AccessRequest { operations: Operations { first, rest: Vec::new() }, context };
+        let recorded = ["n", "n.m", "t"].map(str::to_owned);
+        let was = decided(&request, &own, &policies);
+        let line = line(&request, &own, &was, &policies, &recorded);
+        let record = Record::parse(&line).unwrap();
+        prop_assert_eq!(Judge::new(&config, &policies).judge(&record).unwrap(), Finding::Unchanged);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_told_says_why() {
+    let config = config();
+    let policies = snapshot(&config, &[0], 0);
+    let mut judge = Judge::new(&config, &policies);
+    let good = serde_json::json!({
+        "timestamp": "2026-01-01T12:00:00.000000Z", "decision_id": "d", "decision": "deny",
+        "reason": "not_permitted", "action": "tools/call", "target": "Mcp::Tool::\"s/x\"",
+        "operations": 1, "context": {}, "principal": {"type": "Anonymous", "id": "anonymous",
+        "issuer": "", "subject": "", "client_id": "", "roles": [], "groups": [], "scopes": [],
+        "tenant": "", "email": "", "audience": [], "claims": {}, "authenticator": ""},
+    });
+    for (pointer, value, why) in [
+        ("/operations", "null", "older version"),
+        ("/reason", "\"too_late\"", "the reason is not one"),
+        ("/action", "\"tools/fly\"", "the action is not one"),
+        ("/target", "\"Mcp::Tool::\\\"s/x\"", "the target is not one"),
+        (
+            "/target",
+            "\"Mcp::Tool::\\\"gone/x\\\"\"",
+            "no resource `gone`",
+        ),
+        ("/target", "\"Mcp::Tool::\\\"site/x\\\"\"", "another kind"),
+        ("/principal/type", "\"Robot\"", "describe the caller"),
+        ("/principal/audience", "null", "describe the caller"),
+        ("/context", r#"{"arguments_recorded":"half"}"#, "arguments"),
+    ] {
+        let mut changed = good.clone();
+        *changed.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
+        let line = changed.to_string();
+        let record = Record::parse(line.as_bytes()).unwrap();
+        match judge.judge(&record).unwrap() {
+            Finding::Unclear(unclear) => assert!(unclear.why.contains(why), "{}", unclear.why),
+            found @ (Finding::Unchanged | Finding::Changed(_) | Finding::NotByPolicy) => {
+                panic!("{found:?}: {value}")
+            }
+        }
+    }
+}

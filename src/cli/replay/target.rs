@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use cedar_policy::EntityUid;
-
 use crate::request::Target;
 use crate::request::Thing;
 
@@ -11,12 +9,7 @@ use crate::request::Thing;
 pub(super) fn parse(text: &str) -> Option<Target> {
     let (kind, rest) = text.strip_prefix("Mcp::")?.split_once("::\"")?;
     let quoted = rest.strip_suffix('"')?;
-    let id = if quoted.contains(['\\', '"']) {
-        let uid: EntityUid = text.parse().ok()?;
-        uid.id().unescaped().to_owned()
-    } else {
-        quoted.to_owned()
-    };
+    let id = unescaped(quoted)?;
     if kind == "Server" {
         return (!id.contains('/')).then(|| Target {
             server: Arc::from(id),
@@ -38,6 +31,33 @@ pub(super) fn parse(text: &str) -> Option<Target> {
     })
 }
 
+/// What stands between the quotes of a Cedar string. Cedar itself reads an entity only as it would
+/// have written it, and where a mark joins the character before it, that is not how it was recorded.
+fn unescaped(quoted: &str) -> Option<String> {
+    let mut text = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(character) = rest.next() {
+        text.push(match character {
+            '"' => return None,
+            '\\' => match rest.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                '0' => '\0',
+                same @ ('\\' | '\'' | '"') => same,
+                'u' => {
+                    let (digits, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
+                    rest = after.chars();
+                    char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
+                }
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -55,6 +75,8 @@ mod tests {
             "Mcp::Tool::\"weather/x\u{2026}",
             "Mcp::Tool::\"weather/x\" || Mcp::Tool::\"y/z\"",
             "Mcp::Tool::\"weather/\\q\"",
+            "Mcp::Tool::\"weather/\\u{d800}\"",
+            "Mcp::Tool::\"weather/\\\"",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
