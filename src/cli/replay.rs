@@ -6,6 +6,7 @@ mod lines;
 #[cfg(test)]
 mod properties;
 mod record;
+mod remake;
 mod report;
 mod tally;
 mod target;
@@ -52,7 +53,7 @@ const TELL: Duration = Duration::from_millis(500);
 /// ```
 ///
 /// A record does not hold everything. It never has the session id, of the arguments those that
-/// `decision_log.arguments` names, of a request with several operations the first, and no text beyond
+/// `decision_log.arguments` names, of a request with many operations the first 17, and no text beyond
 /// 256 bytes. Where the decision depends on such a thing it is counted as "cannot tell", with the
 /// policies that read it. A refusal that policies have no part in, such as a bad token, would be the same.
 #[derive(Debug, clap::Args)]

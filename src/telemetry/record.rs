@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use self::arguments::Value;
 use crate::decision::Decision;
 use crate::request::AccessRequest;
+use crate::request::Operation;
 use crate::request::Target;
 
 pub use self::arguments::Arguments;
@@ -22,6 +23,8 @@ pub use self::principal::principal;
 
 /// Longest text of a request that is recorded, in bytes; a longer one ends in `…`.
 const LONGEST_TEXT: usize = 256;
+/// Most operations of a request that are recorded beside its first.
+const MOST_OPERATIONS: usize = 16;
 /// What a text ends in that was longer.
 const CUT: char = '\u{2026}';
 
@@ -105,6 +108,9 @@ struct Line<'a> {
     target: String,
     /// How many operations the request performs; action and target are those of the first.
     operations: usize,
+    /// The next of them, in order, at most [`MOST_OPERATIONS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more_operations: Vec<Another>,
     principal: Option<&'a RawValue>,
     context: Context<'a>,
     policies: &'a [Arc<str>],
@@ -115,6 +121,12 @@ struct Line<'a> {
     request_id: Cow<'a, str>,
     trace_id: &'a str,
     duration_us: u64,
+}
+
+#[derive(Serialize)]
+struct Another {
+    action: &'static str,
+    target: String,
 }
 
 #[derive(Serialize)]
@@ -173,6 +185,7 @@ impl<'a> Line<'a> {
             operations: facts
                 .request
                 .map_or(0, |request| request.operations.rest.len().saturating_add(1)),
+            more_operations: facts.request.map_or_else(Vec::new, others),
             principal: facts.principal,
             context: Context::of(facts),
             policies,
@@ -242,6 +255,15 @@ fn push_padded(text: &mut String, number: u32, width: u32) {
             .and_then(|power| number.checked_div(power));
         text.extend(char::from_digit(digit.unwrap_or(0) % 10, 10));
     }
+}
+
+fn others(request: &AccessRequest) -> Vec<Another> {
+    let another = |operation: &Operation| Another {
+        action: operation.action.as_str(),
+        target: target_text(&operation.target),
+    };
+    let rest = request.operations.rest.iter();
+    rest.take(MOST_OPERATIONS).map(another).collect()
 }
 
 fn target_text(target: &Target) -> String {

@@ -1,17 +1,17 @@
 //! One record, decided again: what was, what would be, and what cannot be told.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::cli::replay::arguments::Arguments;
 use crate::cli::replay::record;
 use crate::cli::replay::record::LineFault;
 use crate::cli::replay::record::Record;
-use crate::cli::replay::target;
+use crate::cli::replay::remake;
+use crate::cli::replay::remake::Remade;
 use crate::config::Config;
-use crate::config::ResourceKind;
 use crate::decision::Decision;
 use crate::decision::Reason;
 use crate::decision::Telling;
@@ -19,17 +19,10 @@ use crate::decision::decide;
 use crate::identity::Identity;
 use crate::identity::PrincipalKind;
 use crate::policy::Foresight;
-use crate::policy::Gaps;
-use crate::policy::Part;
 use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
 use crate::request::AccessRequest;
-use crate::request::Action;
 use crate::request::Operation;
-use crate::request::Operations;
-use crate::request::RequestContext;
-use crate::request::Target;
-use crate::telemetry::record::may_be_cut;
 
 /// Most callers that are remembered; then all are forgotten.
 const MOST_CALLERS: usize = 8_192;
@@ -151,43 +144,81 @@ impl<'a> Judge<'a> {
         let Some(caller) = self.caller(principal) else {
             return unclear("the record does not describe the caller as this version does");
         };
-        match self.request(record)? {
-            Ok((request, gaps)) => Ok(self.compare(record, &caller, &request, &gaps)),
+        match remake::request(record, self.config)? {
+            Ok(remade) => Ok(self.compare(record, &caller, &remade)),
             Err(why) => unclear(&why),
         }
     }
 
-    fn compare(
-        &self,
-        record: &Record<'_>,
-        caller: &Caller,
-        request: &AccessRequest,
-        gaps: &Gaps,
-    ) -> Finding {
-        let first = &request.operations.first;
-        let foresight = self
-            .policies
-            .foresee(first, &request.context, &caller.facts, gaps);
-        let again = match foresight {
-            Foresight::Whole => self.again(caller, request),
-            Foresight::Decided { allow, policies } => Again {
-                allow,
-                reason: None,
-                policies: policies.iter().map(ToString::to_string).collect(),
-            },
-            Foresight::Unclear { missing, policies } => {
-                let missing: Vec<String> = missing.into_iter().collect();
-                let why = format!("not recorded: {}", missing.join(", "));
-                let policies = policies.iter().map(ToString::to_string).collect();
-                return unclear(record, why, policies);
-            }
+    fn compare(&self, record: &Record<'_>, caller: &Caller, remade: &Remade) -> Finding {
+        let foreseen: Vec<Foresight> = remade
+            .operations()
+            .map(|operation| self.foresee(operation, caller, remade))
+            .collect();
+        let whole = foreseen.iter().all(|one| *one == Foresight::Whole);
+        let again = if whole && remade.missing == 0 {
+            Ok(self.again(caller, &remade.request))
+        } else {
+            self.pieces(caller, remade, foreseen)
         };
-        let others = record.operations.unwrap_or(0).saturating_sub(1);
-        if others > 0 && again.allow {
-            let why = format!("not recorded: {others} more operations of the request");
-            return unclear(record, why, Vec::new());
+        match again {
+            Ok(again) => again.against(record, caller),
+            Err((why, policies)) => unclear(record, why, policies),
         }
-        again.against(record, caller, others == 0)
+    }
+
+    fn foresee(&self, operation: &Operation, caller: &Caller, remade: &Remade) -> Foresight {
+        let context = &remade.request.context;
+        self.policies
+            .foresee(operation, context, &caller.facts, &remade.gaps)
+    }
+
+    /// The decision where not everything is known: a refused operation refuses the request, and all
+    /// have to be allowed. Else why it cannot be told, and the policies that need more.
+    fn pieces(
+        &self,
+        caller: &Caller,
+        remade: &Remade,
+        foreseen: Vec<Foresight>,
+    ) -> Result<Again, (String, Vec<String>)> {
+        let mut open = None;
+        let mut permits = BTreeSet::new();
+        for (operation, foresight) in remade.operations().zip(foreseen) {
+            let (allow, policies) = match foresight {
+                Foresight::Whole => {
+                    let again = self.again(caller, &remade.only(operation));
+                    (again.allow, again.policies)
+                }
+                Foresight::Decided { allow, policies } => (allow, strings(&policies)),
+                Foresight::Unclear { missing, policies } => {
+                    let missing: Vec<String> = missing.into_iter().collect();
+                    let why = format!("not recorded: {}", missing.join(", "));
+                    open.get_or_insert((why, strings(&policies)));
+                    continue;
+                }
+            };
+            if !allow {
+                return Ok(Again {
+                    allow,
+                    reason: None,
+                    policies,
+                });
+            }
+            permits.extend(policies);
+        }
+        if let Some(open) = open {
+            return Err(open);
+        }
+        if remade.missing > 0 {
+            let missing = remade.missing;
+            let why = format!("not recorded: {missing} more operations of the request");
+            return Err((why, Vec::new()));
+        }
+        Ok(Again {
+            allow: true,
+            reason: None,
+            policies: permits.into_iter().collect(),
+        })
     }
 
     fn again(&self, caller: &Caller, request: &AccessRequest) -> Again {
@@ -205,7 +236,7 @@ impl<'a> Judge<'a> {
         Again {
             allow,
             reason,
-            policies: policies.iter().map(ToString::to_string).collect(),
+            policies: strings(&policies),
         }
     }
 
@@ -239,57 +270,11 @@ impl<'a> Judge<'a> {
         let found = all.find(|one| one.name == principal.authenticator)?;
         Some(found.kind.tokens().is_some())
     }
-
-    /// The request, and what is not known of it; or why it cannot be made again.
-    fn request(
-        &self,
-        record: &Record<'_>,
-    ) -> Result<Result<(AccessRequest, Gaps), String>, LineFault> {
-        let now_ms = record.now_ms()?;
-        let mut actions = Action::ALL.into_iter();
-        let Some(action) = actions.find(|action| action.as_str() == record.action) else {
-            return Ok(Err(
-                "the action is not one that this version knows".to_owned()
-            ));
-        };
-        let Some(target) = target::parse(&record.target) else {
-            return Ok(Err(if may_be_cut(&record.target) {
-                "the target was too long to be recorded whole".to_owned()
-            } else {
-                "the target is not one that this version knows".to_owned()
-            }));
-        };
-        if let Err(why) = self.is_configured(&target, action) {
-            return Ok(Err(why));
-        }
-        let Some(arguments) = record.context.arguments() else {
-            return Ok(Err(
-                "the arguments are not recorded as this version does".to_owned()
-            ));
-        };
-        Ok(Ok(put_together(record, action, target, arguments, now_ms)))
-    }
-
-    fn is_configured(&self, target: &Target, action: Action) -> Result<(), String> {
-        let mut all = self.config.resources.iter();
-        let Some(resource) = all.find(|resource| resource.name == target.server) else {
-            let name = &target.server;
-            return Err(format!("the configuration has no resource `{name}`"));
-        };
-        if matches!(resource.kind, ResourceKind::Http { .. }) == action.is_http() {
-            Ok(())
-        } else {
-            let name = &target.server;
-            Err(format!(
-                "in the configuration, `{name}` is another kind of resource"
-            ))
-        }
-    }
 }
 
 impl Again {
-    /// What has changed; `only` says that there was no other operation.
-    fn against(self, record: &Record<'_>, caller: &Caller, only: bool) -> Finding {
+    /// What has changed.
+    fn against(self, record: &Record<'_>, caller: &Caller) -> Finding {
         let was = &*record.reason;
         let was_by = if record.allowed() {
             &record.policies
@@ -300,7 +285,7 @@ impl Again {
             (false, true) => ChangeKind::DenyToAllow,
             (true, false) => ChangeKind::AllowToDeny,
             (true, true) | (false, false) => {
-                let told = self.reason.filter(|_| only && caller.has_issuer.is_some());
+                let told = self.reason.filter(|_| caller.has_issuer.is_some());
                 match told {
                     Some(now) if now.as_str() != was || self.policies != *was_by => {
                         ChangeKind::Reason
@@ -331,6 +316,10 @@ fn unclear(record: &Record<'_>, why: String, policies: Vec<String>) -> Finding {
     })
 }
 
+fn strings<'i>(ids: impl IntoIterator<Item = &'i Arc<str>>) -> Vec<String> {
+    ids.into_iter().map(ToString::to_string).collect()
+}
+
 fn shown(identity: &Identity) -> String {
     match identity {
         Identity::Anonymous => "Anonymous".to_owned(),
@@ -345,55 +334,49 @@ fn shown(identity: &Identity) -> String {
     }
 }
 
-fn put_together(
-    record: &Record<'_>,
-    action: Action,
-    target: Target,
-    arguments: Arguments,
-    now_ms: i64,
-) -> (AccessRequest, Gaps) {
-    let said = &record.context;
-    let protocol_version = if action.is_http() {
-        // Read for MCP only, and recorded in any case.
-        ""
-    } else {
-        &said.protocol_version
-    };
-    let parts = [
-        (Part::Method, &*said.method),
-        (Part::Host, &said.host),
-        (Part::Path, &said.path),
-        (Part::Origin, &said.origin),
-        (Part::ProtocolVersion, protocol_version),
-        (Part::RequestId, &record.request_id),
-    ];
-    let cut = parts.into_iter().filter(|(_, text)| may_be_cut(text));
-    // A session id is as good as a credential, and never recorded.
-    let missing = cut.map(|(part, _)| part).chain([Part::Session]);
-    let gaps = Gaps {
-        parts: missing.collect(),
-        arguments: arguments.known,
-    };
-    let request = AccessRequest {
-        operations: Operations {
-            first: Operation {
-                action,
-                target,
-                arguments: arguments.object,
-            },
-            rest: Vec::new(),
-        },
-        context: RequestContext {
-            method: said.method.to_string(),
-            host: said.host.to_string(),
-            path: said.path.to_string(),
-            origin: said.origin.to_string(),
-            client_ip: said.client_ip,
-            now_ms,
-            protocol_version: protocol_version.to_owned(),
-            session: String::new(),
-            request_id: record.request_id.to_string(),
-        },
-    };
-    (request, gaps)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::replay::properties::config;
+    use crate::cli::replay::properties::snapshot;
+
+    #[test]
+    fn a_record_that_cannot_be_told_says_why() {
+        let config = config();
+        let policies = snapshot(&config, &[0], 0);
+        let mut judge = Judge::new(&config, &policies);
+        let good = serde_json::json!({
+            "timestamp": "2026-01-01T12:00:00.000000Z", "decision_id": "d", "decision": "deny",
+            "reason": "not_permitted", "action": "tools/call", "target": "Mcp::Tool::\"s/x\"",
+            "operations": 1, "context": {}, "principal": {"type": "Anonymous", "id": "anonymous",
+            "issuer": "", "subject": "", "client_id": "", "roles": [], "groups": [], "scopes": [],
+            "tenant": "", "email": "", "audience": [], "claims": {}, "authenticator": ""},
+        });
+        for (pointer, value, why) in [
+            ("/operations", "null", "older version"),
+            ("/reason", "\"too_late\"", "the reason is not one"),
+            ("/action", "\"tools/fly\"", "the action is not one"),
+            ("/target", "\"Mcp::Tool::\\\"s/x\"", "the target is not one"),
+            (
+                "/target",
+                "\"Mcp::Tool::\\\"gone/x\\\"\"",
+                "no resource `gone`",
+            ),
+            ("/target", "\"Mcp::Tool::\\\"site/x\\\"\"", "another kind"),
+            ("/principal/type", "\"Robot\"", "describe the caller"),
+            ("/principal/audience", "null", "describe the caller"),
+            ("/context", r#"{"arguments_recorded":"half"}"#, "arguments"),
+        ] {
+            let mut changed = good.clone();
+            *changed.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
+            let line = changed.to_string();
+            let record = Record::parse(line.as_bytes()).unwrap();
+            match judge.judge(&record).unwrap() {
+                Finding::Unclear(unclear) => assert!(unclear.why.contains(why), "{}", unclear.why),
+                found @ (Finding::Unchanged | Finding::Changed(_) | Finding::NotByPolicy) => {
+                    panic!("{found:?}: {value}")
+                }
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ const POLICIES: [&str; 18] = [
     r#"permit(principal, action, resource) when { principal.audience.contains("aud") };"#,
     r#"permit(principal, action, resource) when { principal.hasTag("dept") && principal.getTag("dept").contains("ü\n") };"#,
     r#"permit(principal, action, resource) when { principal.tenant == "t" };"#,
-    r#"permit(principal is Mcp::ApiKey, action, resource);"#,
+    "permit(principal is Mcp::ApiKey, action, resource);",
     r#"permit(principal, action == Mcp::Action::"resources/read", resource) when { resource.uri like "*\"x*" };"#,
     r#"permit(principal, action, resource is Mcp::Route) when { resource.path like "/long*" && resource.host == "www.example" };"#,
     r#"permit(principal, action == Mcp::Action::"tools/call", resource) when { context.args.hasTag("n.m") && context.args.getTag("n.m") has decimal };"#,
@@ -73,7 +73,7 @@ const PRINCIPALS: [&str; 3] = [
     "users: {'i#u': {roles: [b], tenant: other}}\nclients: {'i#app': {groups: [g]}}",
 ];
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let source = Source {
         name: "cedargate.yaml".into(),
         text: CONFIG.into(),
@@ -82,7 +82,7 @@ fn config() -> Config {
     loaded.unwrap_or_else(|faults| panic!("{faults:#?}")).config
 }
 
-fn snapshot(config: &Config, policies: &[usize], principals: usize) -> PolicySnapshot {
+pub(super) fn snapshot(config: &Config, policies: &[usize], principals: usize) -> PolicySnapshot {
     let text: Vec<String> = policies
         .iter()
         .map(|n| format!("@id(\"p{n}\") {}\n", POLICIES[*n]))
@@ -217,10 +217,10 @@ fn context() -> impl Strategy<Value = RequestContext> {
         prop::sample::select(vec!["", "https://a.example"]),
         prop::sample::select(vec!["", "2025-11-25"]),
         prop::sample::select(vec!["r1", "r2"]),
-        0_i64..172_800_000,
+        1_767_225_600_000_i64..1_767_398_400_000,
         any::<bool>(),
     )
-        .prop_map(|(ip, session, origin, version, request_id, ms, long)| {
+        .prop_map(|(ip, session, origin, version, request_id, now_ms, long)| {
             let path = if long {
                 format!("/long/{}", "p".repeat(300))
             } else {
@@ -232,7 +232,7 @@ fn context() -> impl Strategy<Value = RequestContext> {
                 path,
                 origin: origin.to_owned(),
                 client_ip: ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
-                now_ms: 1_767_225_600_000 + ms,
+                now_ms,
                 protocol_version: version.to_owned(),
                 session: session.to_owned(),
                 request_id: request_id.to_owned(),
@@ -313,7 +313,7 @@ proptest! {
     fn a_record_is_never_told_wrong(
         (before, principals) in policies(),
         (after, other_principals) in policies(),
-        requests in prop::collection::vec((caller(), operation(), context(), any::<bool>()), 16),
+        requests in prop::collection::vec((caller(), operation(), context(), prop::sample::select(vec![0, 0, 1, 20])), 16),
         recorded in names(&["n", "n.m", "n\\.m", "t"]),
     ) {
         let config = config();
@@ -324,12 +324,12 @@ proptest! {
             if first.action.is_http() {
                 context.protocol_version.clear();
             }
-            let second = Operation {
+            let another = |n: usize| Operation {
                 action: Action::ResourcesRead,
-                target: Target { server: "s".into(), thing: Thing::Resource("file:///\"x".to_owned()) },
+                target: Target { server: "s".into(), thing: Thing::Resource(format!("file:///{n}\"x")) },
                 arguments: None,
             };
-            let rest = if several { vec![second] } else { Vec::new() };
+            let rest = (0..several).map(another).collect();
             let request = AccessRequest { operations: Operations { first, rest }, context };
             let was = decided(&request, &own, &before);
             let line = line(&request, &own, &was, &before, &recorded);
@@ -349,7 +349,7 @@ proptest! {
                         ChangeKind::Reason => (allows(&was), allows(&was)),
                     };
                     prop_assert_eq!(changed, expected);
-                    let told = now.is_empty() || several || now == truth.reason().as_str();
+                    let told = now.is_empty() || now == truth.reason().as_str();
                     prop_assert!(told, "{} for {}", now, truth.reason().as_str());
                 }
             }
@@ -377,45 +377,5 @@ proptest! {
         let line = line(&request, &own, &was, &policies, &recorded);
         let record = Record::parse(&line).unwrap();
         prop_assert_eq!(Judge::new(&config, &policies).judge(&record).unwrap(), Finding::Unchanged);
-    }
-}
-
-#[test]
-fn a_record_that_cannot_be_told_says_why() {
-    let config = config();
-    let policies = snapshot(&config, &[0], 0);
-    let mut judge = Judge::new(&config, &policies);
-    let good = serde_json::json!({
-        "timestamp": "2026-01-01T12:00:00.000000Z", "decision_id": "d", "decision": "deny",
-        "reason": "not_permitted", "action": "tools/call", "target": "Mcp::Tool::\"s/x\"",
-        "operations": 1, "context": {}, "principal": {"type": "Anonymous", "id": "anonymous",
-        "issuer": "", "subject": "", "client_id": "", "roles": [], "groups": [], "scopes": [],
-        "tenant": "", "email": "", "audience": [], "claims": {}, "authenticator": ""},
-    });
-    for (pointer, value, why) in [
-        ("/operations", "null", "older version"),
-        ("/reason", "\"too_late\"", "the reason is not one"),
-        ("/action", "\"tools/fly\"", "the action is not one"),
-        ("/target", "\"Mcp::Tool::\\\"s/x\"", "the target is not one"),
-        (
-            "/target",
-            "\"Mcp::Tool::\\\"gone/x\\\"\"",
-            "no resource `gone`",
-        ),
-        ("/target", "\"Mcp::Tool::\\\"site/x\\\"\"", "another kind"),
-        ("/principal/type", "\"Robot\"", "describe the caller"),
-        ("/principal/audience", "null", "describe the caller"),
-        ("/context", r#"{"arguments_recorded":"half"}"#, "arguments"),
-    ] {
-        let mut changed = good.clone();
-        *changed.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
-        let line = changed.to_string();
-        let record = Record::parse(line.as_bytes()).unwrap();
-        match judge.judge(&record).unwrap() {
-            Finding::Unclear(unclear) => assert!(unclear.why.contains(why), "{}", unclear.why),
-            found @ (Finding::Unchanged | Finding::Changed(_) | Finding::NotByPolicy) => {
-                panic!("{found:?}: {value}")
-            }
-        }
     }
 }

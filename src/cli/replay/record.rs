@@ -50,6 +50,9 @@ pub(super) struct Record<'a> {
     pub(super) target: Cow<'a, str>,
     /// Absent in records of versions that could not be told.
     pub(super) operations: Option<u64>,
+    /// Those after the first, as far as they are recorded.
+    #[serde(borrow, default)]
+    pub(super) more_operations: Vec<Another<'a>>,
     #[serde(borrow)]
     pub(super) principal: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -60,6 +63,15 @@ pub(super) struct Record<'a> {
     pub(super) forbidden_by: Vec<String>,
     #[serde(borrow, default)]
     pub(super) request_id: Cow<'a, str>,
+}
+
+/// An operation after the first.
+#[derive(Debug, Deserialize)]
+pub(super) struct Another<'a> {
+    #[serde(borrow)]
+    pub(super) action: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) target: Cow<'a, str>,
 }
 
 /// The circumstances in a record.
@@ -187,10 +199,15 @@ pub(super) fn caller(principal: &RawValue) -> Result<Identity, serde_json::Error
         },
         email: who.email,
         name: String::new(),
-        roles: &who.roles - &added.roles,
-        groups: &who.groups - &added.groups,
+        roles: without(who.roles, &added.roles),
+        groups: without(who.groups, &added.groups),
         scopes: who.scopes,
         audience: who.audience,
         claims: who.claims,
     })))
+}
+
+fn without(mut names: BTreeSet<String>, added: &BTreeSet<String>) -> BTreeSet<String> {
+    names.retain(|name| !added.contains(name));
+    names
 }

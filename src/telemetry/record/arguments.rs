@@ -48,8 +48,8 @@ impl Extent {
 }
 
 impl Arguments {
-    /// What is recorded of the arguments that were sent, where `names` may be recorded.
-    pub fn of(sent: Option<&Bytes>, names: &[String]) -> Self {
+    /// What is recorded of the arguments that were sent, where those `allowed` may be recorded.
+    pub fn of(sent: Option<&Bytes>, allowed: &[String]) -> Self {
         let extent = |extent| Self {
             extent,
             ..Self::default()
@@ -57,14 +57,14 @@ impl Arguments {
         let Some(sent) = sent.filter(|sent| ***sent != *b"{}") else {
             return Self::default();
         };
-        if names.is_empty() {
+        if allowed.is_empty() {
             return extent(Extent::Unread);
         }
         let Ok(mut named) = arguments::parse(sent) else {
             return extent(Extent::Unreadable);
         };
         let all = named.len();
-        named.retain(|(name, _)| names.contains(name));
+        named.retain(|(name, _)| allowed.contains(name));
         if named.len() == all {
             return Self {
                 named,
@@ -72,7 +72,7 @@ impl Arguments {
             };
         }
         let sent = |wanted: &&String| named.iter().any(|(name, _)| name == *wanted);
-        let absent = names.iter().filter(|name| !sent(name)).cloned().collect();
+        let absent = allowed.iter().filter(|name| !sent(name)).cloned().collect();
         Self {
             named,
             absent,
