@@ -1,6 +1,7 @@
 //! `cedargate replay`
 
 mod arguments;
+mod callers;
 mod judge;
 mod lines;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use cedar_policy::pst::Expr;
 
 use super::guard::text;
 
-/// The parts of a context that can be missing on their own; a route's `host` and `path` are the
+/// The parts of a context beside the arguments; a route's `host` and `path` are the
 /// context's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
@@ -31,10 +31,14 @@ pub enum Part {
     Session,
     /// `context.requestId`
     RequestId,
+    /// `context.clientIp`
+    ClientIp,
+    /// `context.now`
+    Now,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Method,
         Self::Host,
         Self::Path,
@@ -42,6 +46,8 @@ impl Part {
         Self::ProtocolVersion,
         Self::Session,
         Self::RequestId,
+        Self::ClientIp,
+        Self::Now,
     ];
 
     /// As policies write it.
@@ -54,6 +60,8 @@ impl Part {
             Self::ProtocolVersion => "context.protocolVersion",
             Self::Session => "context.session",
             Self::RequestId => "context.requestId",
+            Self::ClientIp => "context.clientIp",
+            Self::Now => "context.now",
         }
     }
 }
@@ -139,6 +147,14 @@ impl Reading {
 }
 
 impl Gaps {
+    /// Nothing is known but who wants to do what: what holds then holds under all circumstances.
+    pub fn everything() -> Self {
+        Self {
+            parts: BTreeSet::from(Part::ALL),
+            arguments: KnownArguments::None,
+        }
+    }
+
     /// Whether something is missing that is read.
     pub(super) fn matter_for(&self, reading: &Reading) -> bool {
         let unknown = match &self.arguments {
@@ -225,7 +241,8 @@ fn field(name: &str) -> Reading {
         "protocolVersion" => Reading::part(Part::ProtocolVersion),
         "session" => Reading::part(Part::Session),
         "requestId" => Reading::part(Part::RequestId),
-        "clientIp" | "now" => Reading::default(),
+        "clientIp" => Reading::part(Part::ClientIp),
+        "now" => Reading::part(Part::Now),
         "http" => Reading {
             parts: BTreeSet::from([Part::Method, Part::Host, Part::Path, Part::Origin]),
             ..Reading::default()
@@ -277,7 +294,7 @@ mod tests {
             ("when { principal.tenant == resource.tenant }", ""),
             (
                 "when { context.now > datetime(\"2026-01-01\") } unless { context.clientIp.isLoopback() }",
-                "",
+                "context.clientIp, context.now",
             ),
             (
                 "when { context.http.path like \"/a*\" && context.session == \"\" }",
@@ -311,7 +328,7 @@ mod tests {
             (
                 "when { (if true then context else context).protocolVersion == \"\" }",
                 "context.http.method, context.http.host, context.http.path, context.http.origin, \
-                 context.protocolVersion, context.session, context.requestId, context.args",
+                 context.protocolVersion, context.session, context.requestId, context.clientIp, context.now, context.args",
             ),
         ] {
             assert_eq!(missing(conditions, &["a"]), expected, "{conditions}");

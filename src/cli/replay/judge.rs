@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
-use crate::cli::replay::record;
+use crate::cli::replay::callers::Caller;
+use crate::cli::replay::callers::Callers;
 use crate::cli::replay::record::LineFault;
 use crate::cli::replay::record::Record;
 use crate::cli::replay::remake;
@@ -16,16 +15,16 @@ use crate::decision::Decision;
 use crate::decision::Reason;
 use crate::decision::Telling;
 use crate::decision::decide;
-use crate::identity::Identity;
-use crate::identity::PrincipalKind;
 use crate::policy::Foresight;
+use crate::policy::Gaps;
 use crate::policy::PolicySnapshot;
-use crate::policy::PrincipalFacts;
 use crate::request::AccessRequest;
+use crate::request::Action;
 use crate::request::Operation;
+use crate::request::Target;
 
-/// Most callers that are remembered; then all are forgotten.
-const MOST_CALLERS: usize = 8_192;
+/// Most decisions that are remembered; then all are forgotten.
+const MOST_SETTLED: usize = 65_536;
 
 /// Reasons of this program and of its contract that policies have no part in.
 const NOT_BY_POLICY: [&str; 10] = [
@@ -94,18 +93,13 @@ pub(super) enum ChangeKind {
 pub(super) struct Judge<'a> {
     config: &'a Config,
     policies: &'a PolicySnapshot,
-    callers: HashMap<Box<str>, Arc<Caller>>,
-}
-
-struct Caller {
-    identity: Identity,
-    facts: PrincipalFacts,
-    /// Absent where the configuration does not know who vouched for him.
-    has_issuer: Option<bool>,
-    shown: String,
+    callers: Callers,
+    /// Decisions that hold under all circumstances, by caller and operation.
+    settled: HashMap<(u64, Action, Target), Again>,
 }
 
 /// A decision again.
+#[derive(Clone)]
 struct Again {
     allow: bool,
     reason: Option<Reason>,
@@ -117,7 +111,8 @@ impl<'a> Judge<'a> {
         Self {
             config,
             policies,
-            callers: HashMap::new(),
+            callers: Callers::default(),
+            settled: HashMap::new(),
         }
     }
 
@@ -141,7 +136,7 @@ impl<'a> Judge<'a> {
                 Ok(Finding::NotByPolicy)
             };
         };
-        let Some(caller) = self.caller(principal) else {
+        let Some(caller) = self.callers.find(principal, self.config, self.policies) else {
             return unclear("the record does not describe the caller as this version does");
         };
         match remake::request(record, self.config)? {
@@ -150,14 +145,27 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn compare(&self, record: &Record<'_>, caller: &Caller, remade: &Remade) -> Finding {
+    fn compare(&mut self, record: &Record<'_>, caller: &Caller, remade: &Remade) -> Finding {
+        let first = &remade.request.operations.first;
+        let key = (caller.number, first.action, first.target.clone());
+        let alone = remade.operations().count() == 1 && remade.missing == 0;
+        if alone && let Some(again) = self.settled.get(&key) {
+            return again.clone().against(record, caller);
+        }
         let foreseen: Vec<Foresight> = remade
             .operations()
             .map(|operation| self.foresee(operation, caller, remade))
             .collect();
         let whole = foreseen.iter().all(|one| *one == Foresight::Whole);
         let again = if whole && remade.missing == 0 {
-            Ok(self.again(caller, &remade.request))
+            let again = self.again(caller, &remade.request);
+            if alone && self.is_settled(caller, &remade.request) {
+                if self.settled.len() >= MOST_SETTLED {
+                    self.settled.clear();
+                }
+                self.settled.insert(key, again.clone());
+            }
+            Ok(again)
         } else {
             self.pieces(caller, remade, foreseen)
         };
@@ -165,6 +173,15 @@ impl<'a> Judge<'a> {
             Ok(again) => again.against(record, caller),
             Err((why, policies)) => unclear(record, why, policies),
         }
+    }
+
+    /// Whether the circumstances have no part in it.
+    fn is_settled(&self, caller: &Caller, request: &AccessRequest) -> bool {
+        let (first, context) = (&request.operations.first, &request.context);
+        let foresight = self
+            .policies
+            .foresee(first, context, &caller.facts, &Gaps::everything());
+        foresight == Foresight::Whole
     }
 
     fn foresee(&self, operation: &Operation, caller: &Caller, remade: &Remade) -> Foresight {
@@ -239,37 +256,6 @@ impl<'a> Judge<'a> {
             policies: strings(&policies),
         }
     }
-
-    /// The caller, with what the policies' own files add to him.
-    fn caller(&mut self, principal: &RawValue) -> Option<Arc<Caller>> {
-        if let Some(caller) = self.callers.get(principal.get()) {
-            return Some(Arc::clone(caller));
-        }
-        let identity = self
-            .policies
-            .enrich_identity(&record::caller(principal).ok()?);
-        let caller = Arc::new(Caller {
-            facts: self.policies.facts(&identity),
-            has_issuer: self.has_issuer(&identity),
-            shown: shown(&identity),
-            identity,
-        });
-        if self.callers.len() >= MOST_CALLERS {
-            self.callers.clear();
-        }
-        self.callers
-            .insert(principal.get().into(), Arc::clone(&caller));
-        Some(caller)
-    }
-
-    fn has_issuer(&self, identity: &Identity) -> Option<bool> {
-        let Identity::Verified(principal) = identity else {
-            return Some(false);
-        };
-        let mut all = self.config.authenticators.iter();
-        let found = all.find(|one| one.name == principal.authenticator)?;
-        Some(found.kind.tokens().is_some())
-    }
 }
 
 impl Again {
@@ -318,20 +304,6 @@ fn unclear(record: &Record<'_>, why: String, policies: Vec<String>) -> Finding {
 
 fn strings<'i>(ids: impl IntoIterator<Item = &'i Arc<str>>) -> Vec<String> {
     ids.into_iter().map(ToString::to_string).collect()
-}
-
-fn shown(identity: &Identity) -> String {
-    match identity {
-        Identity::Anonymous => "Anonymous".to_owned(),
-        Identity::Verified(principal) => {
-            let kind = match principal.kind {
-                PrincipalKind::User => "User",
-                PrincipalKind::Client => "Client",
-                PrincipalKind::ApiKey => "ApiKey",
-            };
-            format!("{kind} {}", principal.id)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -302,6 +302,22 @@ fn line(
     .unwrap()
 }
 
+type Asked = (Identity, Operation, RequestContext, usize);
+
+/// The same asked twice, once under other circumstances.
+fn again_elsewhere(asked: Asked) -> [Asked; 2] {
+    let (own, operation, context, several) = asked.clone();
+    let elsewhere = RequestContext {
+        client_ip: Some(IpAddr::from([10, 9, 8, 7])),
+        now_ms: 1_767_225_600_000,
+        request_id: "r3".to_owned(),
+        path: "/other".to_owned(),
+        session: "bad".to_owned(),
+        ..context
+    };
+    [asked, (own, operation, elsewhere, several)]
+}
+
 fn allows(decision: &Decision) -> bool {
     matches!(decision, Decision::Allow(_))
 }
@@ -320,7 +336,9 @@ proptest! {
         let before = snapshot(&config, &before, principals);
         let after = snapshot(&config, &after, other_principals);
         let recorded: Vec<String> = recorded.into_iter().collect();
-        for (own, first, mut context, several) in requests {
+        // What a judge remembers of one record must not be said of another.
+        let (mut same_judge, mut other_judge) = (Judge::new(&config, &before), Judge::new(&config, &after));
+        for (own, first, mut context, several) in requests.into_iter().flat_map(again_elsewhere) {
             if first.action.is_http() {
                 context.protocol_version.clear();
             }
@@ -334,10 +352,10 @@ proptest! {
             let was = decided(&request, &own, &before);
             let line = line(&request, &own, &was, &before, &recorded);
             let record = Record::parse(&line).unwrap();
-            let same = Judge::new(&config, &before).judge(&record).unwrap();
+            let same = same_judge.judge(&record).unwrap();
             prop_assert!(matches!(same, Finding::Unchanged | Finding::Unclear(_)), "{:?}", same);
             let truth = decided(&request, &own, &after);
-            match Judge::new(&config, &after).judge(&record).unwrap() {
+            match other_judge.judge(&record).unwrap() {
                 Finding::Unclear(_) => {}
                 Finding::NotByPolicy => prop_assert!(false, "policies decided it"),
                 Finding::Unchanged => prop_assert_eq!(allows(&was), allows(&truth)),
