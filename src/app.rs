@@ -31,6 +31,7 @@ use crate::source::dev_issuer::DevKeyFault;
 use crate::source::fetch::FetchFault;
 use crate::source::jwks::SourceFault;
 use crate::source::policy_files::PolicyWatcher;
+use crate::source::sessions::OpenFault;
 use crate::telemetry::decision_log::DecisionLogError;
 use crate::telemetry::decision_log::DecisionLogWriter;
 use crate::transport::grpc;
@@ -90,6 +91,9 @@ pub enum StartError {
     /// The key for development tokens could not be made.
     #[error(transparent)]
     DevKey(#[from] DevKeyFault),
+    /// The store of sessions cannot be used at all.
+    #[error("the session store is not usable")]
+    Sessions(#[from] OpenFault),
     /// The system has no randomness.
     #[error("the system has no randomness to give")]
     Random,

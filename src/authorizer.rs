@@ -14,6 +14,8 @@ mod known;
 mod origin;
 mod pending;
 mod possession;
+mod sessions;
+mod understanding;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,27 +34,22 @@ use crate::authorizer::snapshot::Snapshot;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
 use crate::config::Resource;
-use crate::config::ResourceKind;
 use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
-use crate::decision::Versions;
+use crate::decision::challenge::ProtectionSpace;
 use crate::decision::decide;
 use crate::decision::metadata::MetadataDocument;
 use crate::identity::Identity;
 use crate::identity::cache::TokenCache;
-use crate::request::AccessRequest;
-use crate::request::RequestContext;
-use crate::request::http;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
-use crate::request::message;
-use crate::request::message::MessageFault;
 use crate::request::resource;
 use crate::request::resource::ResourceFault;
 use crate::source::Clock;
+use crate::source::SessionStore;
 use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::Transport;
@@ -72,6 +69,8 @@ pub struct Parts {
     pub snapshot: Arc<SnapshotCell>,
     /// Where authenticators get what is not in the configuration.
     pub sources: Sources,
+    /// Where it is remembered whose MCP sessions are whose.
+    pub sessions: Arc<dyn SessionStore>,
     /// Makes the nonces of `DPoP`; random, and new at every start.
     pub nonce_key: [u8; 32],
     /// The clock.
@@ -86,6 +85,8 @@ pub struct Parts {
 pub struct Authorizer {
     parts: Parts,
     documents: Vec<MetadataDocument>,
+    /// For each resource, what it asks of its callers.
+    spaces: Vec<ProtectionSpace>,
     /// For each resource, the headers that it takes keys from.
     key_headers: Vec<Vec<String>>,
     authenticators: Authenticators,
@@ -118,9 +119,14 @@ impl Authorizer {
             .resources
             .iter()
             .map(|resource| MetadataDocument::build(resource, &config.authenticators))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let spaces = config.resources.iter().zip(&documents);
+        let spaces = spaces.map(|(resource, document)| {
+            ProtectionSpace::of(resource, &config.authenticators, &document.url)
+        });
         let read_options = ReadOptions::of(config);
         Ok(Self {
+            spaces: spaces.collect(),
             documents,
             key_headers: config
                 .resources
@@ -199,6 +205,7 @@ impl Authorizer {
         pending.saw(&incoming);
         let decision = match self.locate(&incoming) {
             Located::Document(document) => return pending.document(document),
+            Located::Preflight => return pending.preflight(None),
             Located::Refused(denial) => Decision::Deny(*denial),
             Located::Resource(index, resource) => {
                 pending.located(index, resource);
@@ -207,7 +214,7 @@ impl Authorizer {
                     origin::Verdict::Foreign => {
                         Decision::Deny(Denial::plain(Reason::OriginNotAllowed))
                     }
-                    origin::Verdict::Preflight(origin) => return pending.preflight(origin),
+                    origin::Verdict::Preflight(origin) => return pending.preflight(Some(origin)),
                     origin::Verdict::Pass => self.decide(&mut pending, &incoming, resource).await,
                 }
             }
@@ -229,7 +236,10 @@ impl Authorizer {
             .and_then(|found| self.index_of(found))
             .and_then(|index| self.documents.get(index))
         {
-            return Located::Document(document.body.clone());
+            return match incoming.head.method.as_str() {
+                "OPTIONS" => Located::Preflight,
+                _ => Located::Document(document.body.clone()),
+            };
         }
         let unknown = || Located::Refused(Box::new(Denial::plain(Reason::UnknownResource)));
         match resource::choose(resources, incoming) {
@@ -259,15 +269,27 @@ impl Authorizer {
         let snapshot = self.load();
         let known = caller.known(&snapshot.policies, &self.parts.config.identity_headers);
         pending.identified(Arc::clone(&known), &snapshot);
-        let request = match Self::understand(pending, incoming, resource) {
+        let request = match understanding::of(pending, incoming, resource) {
             Ok(request) => request,
             Err(denial) => return Decision::Deny(denial),
         };
+        let visit = match self.visit(pending, incoming, resource, &known).await {
+            Ok(visit) => visit,
+            Err(denial) => {
+                pending.asked(request);
+                return Decision::Deny(denial);
+            }
+        };
         let roles = self.parts.config.explain_to_anonymous
             || matches!(known.identity, Identity::Verified(_));
+        let is_stranger = known.identity == Identity::Anonymous;
         let telling = Telling {
             roles,
-            has_issuer: caller.has_issuer(),
+            has_issuer: if is_stranger {
+                self.has_issuer(resource)
+            } else {
+                caller.has_issuer()
+            },
         };
         let decision = decide(
             &request,
@@ -277,51 +299,7 @@ impl Authorizer {
             telling,
         );
         pending.asked(request);
-        decision
-    }
-
-    /// Reads the message into one request, or says how it cannot be read.
-    fn understand(
-        pending: &mut Pending,
-        incoming: &Incoming,
-        resource: &Arc<Resource>,
-    ) -> Result<AccessRequest, Denial> {
-        let head = &incoming.head;
-        let (operations, protocol_version) = match &resource.kind {
-            ResourceKind::Mcp(rules) => {
-                match message::read(head, &incoming.body, rules, &resource.name) {
-                    Ok(message) => {
-                        pending.message_id(message.id);
-                        (message.operations, message.protocol_version)
-                    }
-                    Err(fault) => {
-                        let denial = message_denial(&fault);
-                        pending.message_id(fault.id);
-                        return Err(denial);
-                    }
-                }
-            }
-            ResourceKind::Http { routes } => {
-                let operations = http::read(head, routes, &resource.name)
-                    .map_err(|fault| Denial::new(Reason::NotPermitted, fault.to_string()))?;
-                (operations, String::new())
-            }
-        };
-        let context = RequestContext {
-            method: head.method.clone(),
-            host: head.host.clone(),
-            path: head.path.as_str().to_owned(),
-            origin: head.origin.clone().unwrap_or_default(),
-            client_ip: head.client_ip,
-            now_ms: pending.now_ms(),
-            protocol_version,
-            session: head.session.clone().unwrap_or_default(),
-            request_id: pending.request_id().to_owned(),
-        };
-        Ok(AccessRequest {
-            operations,
-            context,
-        })
+        self.keep(pending, visit, decision).await
     }
 
     /// Adds to a refused stranger's answer the scopes that the operation would need, where the
@@ -333,12 +311,12 @@ impl Authorizer {
         incoming: &Incoming,
         resource: &Arc<Resource>,
     ) -> Denial {
-        if let Ok(request) = Self::understand(pending, incoming, resource) {
-            if denial.reason() == Reason::MissingCredential {
-                let first = &request.operations.first;
-                let snapshot = self.load();
-                denial.required_scopes =
-                    snapshot.policies.challenge_scopes(first, &request.context);
+        if let Ok(request) = understanding::of(pending, incoming, resource) {
+            if denial.reason() == Reason::MissingCredential && self.has_issuer(resource) {
+                let policies = &self.load().policies;
+                denial.required_scopes = policies
+                    .challenge_scopes(&request.operations, &request.context)
+                    .to_vec();
             }
             pending.asked(request);
         }
@@ -348,30 +326,9 @@ impl Authorizer {
 
 enum Located<'a> {
     Document(Bytes),
+    Preflight,
     Refused(Box<Denial>),
     Resource(usize, &'a Arc<Resource>),
-}
-
-fn message_denial(fault: &MessageFault) -> Denial {
-    use crate::request::message::MessageFaultKind as K;
-    let reason = match &fault.kind {
-        K::Malformed(_) => Reason::MalformedRequest,
-        K::HeaderMismatch(_) => Reason::HeaderMismatch,
-        K::UnsupportedVersion { .. } => Reason::UnsupportedVersion,
-        K::MethodNotAllowed => Reason::NotPermitted,
-    };
-    let mut denial = Denial::new(reason, fault.to_string());
-    if let K::UnsupportedVersion {
-        requested,
-        supported,
-    } = &fault.kind
-    {
-        denial.versions = Some(Versions {
-            requested: requested.clone(),
-            supported: supported.clone(),
-        });
-    }
-    denial
 }
 
 #[cfg(test)]

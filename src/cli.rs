@@ -7,6 +7,7 @@ mod demo;
 mod health;
 mod input;
 mod login;
+mod matrix;
 mod output;
 mod policies;
 mod printable;
@@ -19,6 +20,7 @@ mod test;
 mod token;
 mod validate;
 mod version;
+mod yaml_fault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ Examples:
   cedargate check --tool weather/get_forecast --subject alice --role viewer
                                           one decision, offline, with the reason
   cedargate test                          run the policy tests, and say what they do not cover
+  cedargate matrix --against ../before/policies
+                                          who may call what, and what a change to the policies changes
   cedargate replay --log decisions.ndjson --policies policies.new
                                           what other policies would have decided
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
@@ -107,6 +111,7 @@ enum Command {
     Validate(validate::Validate),
     Check(Box<check::Check>),
     Test(test::Test),
+    Matrix(matrix::Matrix),
     Replay(replay::Replay),
     Health(health::Health),
     #[command(subcommand)]
@@ -151,6 +156,7 @@ pub fn main() -> Exit {
         Command::Validate(command) => command.run(output),
         Command::Check(command) => command.run(output),
         Command::Test(command) => command.run(output),
+        Command::Matrix(command) => command.run(output),
         Command::Replay(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),

@@ -29,9 +29,10 @@ mod remote;
 mod resource;
 mod scalar;
 mod schema;
+mod sessions;
 mod settings;
 mod static_token;
-mod suggest;
+pub(crate) mod suggest;
 mod token_rules;
 mod written_secret;
 mod yaml;
@@ -75,13 +76,19 @@ pub use crate::config::mtls::MtlsRules;
 pub use crate::config::overrides::Overrides;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
+pub use crate::config::resource::Batches;
 pub use crate::config::resource::McpRules;
+pub use crate::config::resource::MessageFrom;
 pub use crate::config::resource::Resource;
 pub use crate::config::resource::ResourceKind;
 pub use crate::config::resource::ResourceMetadata;
 pub use crate::config::resource::Route;
 pub use crate::config::resource::RouteSegment;
+pub use crate::config::resource::SessionRule;
 pub use crate::config::schema::json_schema;
+pub use crate::config::sessions::RedisRules;
+pub use crate::config::sessions::SessionStoreKind;
+pub use crate::config::sessions::Sessions;
 pub use crate::config::settings::DecisionLog;
 pub use crate::config::settings::DecisionSink;
 pub use crate::config::settings::Limits;
@@ -127,6 +134,8 @@ pub struct Config {
     pub explain_to_anonymous: bool,
     /// File of what has been revoked.
     pub revocations: Option<PathBuf>,
+    /// How MCP sessions are bound.
+    pub sessions: Sessions,
     /// Development tokens; their authenticator is the last of `authenticators`.
     pub dev_tokens: Option<DevTokens>,
 }
@@ -324,7 +333,6 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
     let revocations = map
         .optional("revocations")
         .and_then(|node| settings::read_revocations(node, base, faults));
-    map.finish(faults);
     let config = Config {
         listen,
         client_ip: client_ip.unwrap_or(ClientIp::Peer),
@@ -341,8 +349,10 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
         log: log.unwrap_or_default(),
         explain_to_anonymous: explain_to_anonymous.unwrap_or(false),
         revocations,
+        sessions: sessions::read(map.optional("sessions"), base, faults),
         dev_tokens,
     };
+    map.finish(faults);
     Some((config, policies_dir))
 }
 

@@ -9,8 +9,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::decision::challenge::DpopChallenge;
 use crate::identity::Identity;
 use crate::policy::Evaluation;
@@ -42,6 +40,8 @@ pub enum Reason {
     UnsupportedVersion,
     /// A browser page of an origin that is not listed sent it.
     OriginNotAllowed,
+    /// The MCP session belongs to another principal.
+    SessionMismatch,
     /// Nothing is configured for the place asked for.
     UnknownResource,
     /// A `forbid` policy failed to evaluate.
@@ -54,7 +54,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Allowed,
         Self::MissingCredential,
         Self::InvalidCredential,
@@ -64,6 +64,7 @@ impl Reason {
         Self::HeaderMismatch,
         Self::UnsupportedVersion,
         Self::OriginNotAllowed,
+        Self::SessionMismatch,
         Self::UnknownResource,
         Self::PolicyError,
         Self::IssuerUnavailable,
@@ -82,6 +83,7 @@ impl Reason {
             Self::HeaderMismatch => "header_mismatch",
             Self::UnsupportedVersion => "unsupported_version",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::SessionMismatch => "session_mismatch",
             Self::UnknownResource => "unknown_resource",
             Self::PolicyError => "policy_error",
             Self::IssuerUnavailable => "issuer_unavailable",
@@ -133,23 +135,14 @@ pub struct Denial {
     pub credential_fault: bool,
     /// What is wrong with the proof of possession, where that is why the credential did not pass.
     pub dpop: Option<DpopChallenge>,
-    /// The protocol version that was asked for and those that are served, where that is why.
-    pub versions: Option<Versions>,
+    /// Which protocol version was asked for, and which there are instead.
+    pub unsupported: Option<UnsupportedVersion>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// Ids of the policies that forbid it, sorted.
     pub forbidden_by: Vec<Arc<str>>,
     /// Policies that failed to evaluate.
     pub failures: Vec<PolicyFailure>,
-}
-
-/// What lets a client choose another protocol version (2026-07-28, `UnsupportedProtocolVersionError`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Versions {
-    /// What was asked for, at most 64 bytes.
-    pub requested: String,
-    /// What is served.
-    pub supported: Vec<String>,
 }
 
 impl Denial {
@@ -167,7 +160,7 @@ impl Denial {
             required_scopes: Vec::new(),
             credential_fault: false,
             dpop: None,
-            versions: None,
+            unsupported: None,
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),
@@ -192,18 +185,28 @@ impl Denial {
     }
 }
 
+/// What there is to say of a protocol version that is not accepted (2026-07-28, versioning).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedVersion {
+    /// What was asked for, at most 64 bytes.
+    pub requested: String,
+    /// What is accepted.
+    pub supported: Vec<String>,
+}
+
 /// What a caller who is refused may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Telling {
     /// The names of roles.
     pub roles: bool,
     /// Whether there is an issuer who could give him more scopes: not to the holder of an API key, a
-    /// static token or a certificate.
+    /// static token or a certificate, and to a stranger only where tokens of an issuer are accepted.
     pub has_issuer: bool,
 }
 
 /// Decides one request: every operation must be permitted, and none forbidden.
 ///
+/// All of them are looked at, so that whoever is refused learns once what the whole request needs.
 /// `caller` says what the caller may be told.
 pub fn decide(
     request: &AccessRequest,
@@ -216,6 +219,7 @@ pub fn decide(
         policies: Vec::new(),
         failures: Vec::new(),
     };
+    let mut denied: Vec<(&Operation, Evaluation)> = Vec::new();
     let operations = &request.operations;
     for operation in std::iter::once(&operations.first).chain(&operations.rest) {
         let evaluation = policies.evaluate(operation, &request.context, facts);
@@ -225,15 +229,17 @@ pub fn decide(
                 grant.failures.extend(evaluation.errors);
             }
             Verdict::ForbidFailed => return Decision::Deny(forbid_failed(evaluation)),
-            Verdict::Forbidden | Verdict::NotPermitted => {
-                let denial = refused(request, operation, identity, policies, caller);
-                return Decision::Deny(Denial {
-                    forbidden_by: evaluation.determining,
-                    failures: evaluation.errors,
-                    ..denial
-                });
-            }
+            Verdict::Forbidden | Verdict::NotPermitted => denied.push((operation, evaluation)),
         }
+    }
+    if let Some((first, _)) = denied.first() {
+        let refused = Refused {
+            first,
+            denied: denied.len(),
+            of: operations.rest.len().saturating_add(1),
+        };
+        let denial = refused.denial(request, identity, policies, caller);
+        return Decision::Deny(blamed(denial, denied));
     }
     grant.policies.sort_unstable();
     grant.policies.dedup();
@@ -255,28 +261,67 @@ fn forbid_failed(evaluation: Evaluation) -> Denial {
     }
 }
 
-fn refused(
-    request: &AccessRequest,
-    operation: &Operation,
-    identity: &Identity,
-    policies: &PolicySnapshot,
-    caller: Telling,
-) -> Denial {
-    let explanation = policies.explain(operation, &request.context, identity);
-    let more_scopes = caller.has_issuer && !explanation.required_scopes.is_empty();
-    let reason = match identity {
-        Identity::Anonymous => Reason::MissingCredential,
-        Identity::Verified(_) if more_scopes => Reason::InsufficientScope,
-        Identity::Verified(_) => Reason::NotPermitted,
-    };
-    let message = explanation.message(identity, caller.roles);
-    let required_scopes = if reason == Reason::NotPermitted {
-        Vec::new()
-    } else {
-        explanation.required_scopes
-    };
-    Denial {
-        required_scopes,
-        ..Denial::new(reason, message)
+/// The denial with the policies that had a part in it, each once.
+fn blamed(mut denial: Denial, denied: Vec<(&Operation, Evaluation)>) -> Denial {
+    for (_, evaluation) in denied {
+        denial.forbidden_by.extend(evaluation.determining);
+        for failure in evaluation.errors {
+            if !denial.failures.iter().any(|it| it.policy == failure.policy) {
+                denial.failures.push(failure);
+            }
+        }
+    }
+    denial.forbidden_by.sort_unstable();
+    denial.forbidden_by.dedup();
+    denial
+}
+
+/// A request of which something is denied.
+struct Refused<'a> {
+    /// What is explained.
+    first: &'a Operation,
+    denied: usize,
+    of: usize,
+}
+
+impl Refused<'_> {
+    fn denial(
+        &self,
+        request: &AccessRequest,
+        identity: &Identity,
+        policies: &PolicySnapshot,
+        caller: Telling,
+    ) -> Denial {
+        let mut explanation = policies.explain(self.first, &request.context, identity);
+        if *identity == Identity::Anonymous && !caller.has_issuer {
+            explanation = explanation.without_scopes();
+        }
+        let several = self.of > 1;
+        let mut required_scopes = match (caller.has_issuer, several) {
+            (false, _) => Vec::new(),
+            (true, false) => std::mem::take(&mut explanation.required_scopes),
+            (true, true) => {
+                policies.required_scopes(&request.operations, &request.context, identity)
+            }
+        };
+        let reason = match identity {
+            Identity::Anonymous => Reason::MissingCredential,
+            Identity::Verified(_) if required_scopes.is_empty() => Reason::NotPermitted,
+            Identity::Verified(_) => Reason::InsufficientScope,
+        };
+        let mut message = explanation.message(identity, caller.roles);
+        if several {
+            let Self { denied, of, .. } = self;
+            message = format!("{denied} of {of} operations are denied; the first: {message}");
+            if !required_scopes.is_empty() {
+                let scopes = required_scopes.join(", ");
+                message = format!("{message}; all of them need the scopes [{scopes}]");
+            }
+        }
+        required_scopes.sort_unstable();
+        Denial {
+            required_scopes,
+            ..Denial::new(reason, message)
+        }
     }
 }

@@ -6,8 +6,8 @@
 //! ([`introspection`]). The [`cache`] remembers the result, and a [`step::Step`] says how far a
 //! token came. A caller without a token may be known by an [`api_key`], a [`static_token`] or a
 //! [`spiffe`] ID. That a token is in the right hands is shown by a [`dpop`] proof, which the
-//! [`replay`] guard admits once, or by a [`certificate`]. Nothing here fetches, waits or reads a
-//! clock.
+//! [`replay`] guard admits once, or by a [`certificate`]. Whose an MCP [`session`] is, is remembered
+//! by digests. Nothing here fetches, waits or reads a clock.
 
 pub mod api_key;
 pub mod binding;
@@ -26,6 +26,7 @@ mod mapping;
 pub mod nonce;
 pub mod replay;
 pub mod revocation;
+pub mod session;
 pub mod spiffe;
 pub mod static_token;
 pub mod step;

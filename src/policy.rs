@@ -19,6 +19,7 @@ mod bounds;
 #[cfg(test)]
 mod cases;
 mod catalogue;
+mod compile;
 mod context;
 mod deep;
 mod engine;
@@ -36,8 +37,10 @@ mod gaps;
 mod guard;
 mod hierarchy;
 mod index;
+mod lint;
 mod load;
 mod message;
+mod names;
 mod plain_yaml;
 pub mod principals;
 #[cfg(test)]
@@ -45,7 +48,11 @@ mod properties;
 mod reach;
 mod reads;
 mod report;
+mod shape;
 mod solve;
+mod standing;
+#[cfg(test)]
+mod standings;
 mod strict_json;
 mod targets;
 #[cfg(test)]
@@ -54,17 +61,17 @@ mod validate;
 mod vocabulary;
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
-use cedar_policy::Effect;
+use moka::sync::Cache;
 
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
 pub use self::evaluation::Verdict;
+pub use self::explain::Circumstances;
 pub use self::explain::Explanation;
 pub use self::explain::Requirement;
+pub use self::explain::Rule;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
@@ -72,25 +79,23 @@ pub use self::foresee::Foresight;
 pub use self::gaps::Gaps;
 pub use self::gaps::KnownArguments;
 pub use self::gaps::Part;
+pub use self::names::Names;
+pub use self::standing::Dependence;
+pub use self::standing::Meant;
+pub use self::standing::Settled;
+pub use self::standing::Standing;
 
-use self::catalogue::Catalogue;
 use self::engine::Engine;
-use self::engine::Live;
-use self::gaps::Reading;
-use self::hierarchy::Hierarchy;
-use self::index::Index;
-use self::load::Loaded;
 use self::principals::Principals;
-use self::targets::Targets;
-use self::vocabulary::Vocabulary;
-use crate::config::Resource;
 use crate::fault::Fault;
-use crate::fault::Severity;
-use crate::fault::Source;
 use crate::identity::Identity;
 use crate::identity::Principal;
+use crate::identity::PrincipalKind;
+use crate::request::Action;
 use crate::request::Operation;
+use crate::request::Operations;
 use crate::request::RequestContext;
+use crate::request::Target;
 
 /// One generation of policies.
 pub struct PolicySnapshot {
@@ -101,7 +106,16 @@ pub struct PolicySnapshot {
     stranger: PrincipalFacts,
     principals: Principals,
     engine: Engine,
+    challenges: Challenges,
 }
+
+/// What strangers were told that tokens need, by what they asked for. Gone with the policies.
+type Challenges = Cache<Box<[(Action, Target)]>, Arc<[String]>>;
+
+/// Most remembered challenges.
+const MAX_CHALLENGES: u64 = 1_024;
+/// Most operations of a request whose challenge is remembered: a request may hold hundreds.
+const MAX_CHALLENGED: usize = 4;
 
 /// A policy as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,73 +133,6 @@ pub struct PolicyInfo {
 }
 
 impl PolicySnapshot {
-    /// Compiles the files of a policy directory for these resources. The number is the caller's,
-    /// to tell this snapshot from others in logs.
-    ///
-    /// # Errors
-    ///
-    /// Every fault that was found, warnings among them; at least one is an error.
-    pub fn compile(
-        files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
-        let compile = || Self::compile_here(files, resources, generation);
-        let failed = || {
-            Err(vec![broken(
-                "the policies could not be compiled".to_owned(),
-            )])
-        };
-        deep::run(compile).unwrap_or_else(failed)
-    }
-
-    fn compile_here(
-        files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let sorted = files::sort(files, &mut faults);
-        if let Some(copy) = sorted.schema {
-            files::check_schema_copy(copy, &mut faults);
-        }
-        let schema = vocabulary::schema().map_err(|error| vec![broken(error)])?;
-        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![broken(error)])?;
-        let loaded = load::policies(&sorted.policies, &mut faults);
-        validate::policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
-        let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
-            Hierarchy::read(source, &vocabulary, &schema, &mut faults)
-        });
-        let servers = resources
-            .iter()
-            .map(|resource| Arc::clone(&resource.name))
-            .collect();
-        let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
-            Catalogue::read(source, &servers, &mut faults)
-        });
-        let principals = sorted
-            .principals
-            .map_or_else(Principals::default, |source| {
-                Principals::read(source, &mut faults)
-            });
-        let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
-            .map_err(|error| vec![broken(error)])?;
-        let (index, live) = enforce(&loaded, &vocabulary, &mut faults);
-        if faults.iter().any(|fault| fault.severity == Severity::Error) {
-            return Err(faults);
-        }
-        let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
-        Ok(Self {
-            generation,
-            digest: hex(files.digest()),
-            warnings: faults,
-            listed: loaded.iter().map(info).collect(),
-            stranger: engine.facts(&Identity::Anonymous),
-            principals,
-            engine,
-        })
-    }
-
     /// The number that the snapshot was compiled with.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -211,7 +158,7 @@ impl PolicySnapshot {
         self.listed.iter()
     }
 
-    /// Every tool of the catalogue, as its server and its name; in no order.
+    /// Every tool of the catalogue, as its server and its name, sorted.
     pub fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
         self.engine.targets.tools()
     }
@@ -267,6 +214,27 @@ impl PolicySnapshot {
         foresee::foresee(&self.engine, operation, context, facts, gaps)
     }
 
+    /// What the policies say to an action on a target, whatever the request brings.
+    pub fn standing(
+        &self,
+        action: Action,
+        target: (&Target, Meant),
+        facts: &PrincipalFacts,
+    ) -> Standing {
+        standing::standing(&self.engine, action, target, facts)
+    }
+
+    /// The roles and scopes that the files name.
+    pub fn names(&self) -> Names {
+        Names::of(&self.engine, &self.principals)
+    }
+
+    /// The callers that `principals.yaml` knows, as kind, issuer, and subject, client id or key id;
+    /// sorted.
+    pub fn known_callers(&self) -> Vec<(PrincipalKind, String, String)> {
+        self.principals.callers()
+    }
+
     /// Why an operation is denied, and what would change that; for the path of a deny only.
     pub fn explain(
         &self,
@@ -277,11 +245,38 @@ impl PolicySnapshot {
         explain::explain(&self.engine, operation, context, identity)
     }
 
-    /// The scopes that a stranger's token would need, for the challenge of a 401; empty when no
-    /// scope would help, or none is needed.
-    pub fn challenge_scopes(&self, operation: &Operation, context: &RequestContext) -> Vec<String> {
-        self.explain(operation, context, &Identity::Anonymous)
-            .required_scopes
+    /// The smallest set of scopes with which this caller would be allowed everything at once, those
+    /// that the caller has included; empty when no scope would help, or none is needed. At most
+    /// 1,024 bytes with blanks between them.
+    pub fn required_scopes(
+        &self,
+        operations: &Operations,
+        context: &RequestContext,
+        identity: &Identity,
+    ) -> Vec<String> {
+        explain::scopes::needed(&self.engine, operations, context, identity).scopes
+    }
+
+    /// The same for the challenge of a 401: what a stranger's token would need. It is remembered
+    /// where nothing but the operations decides it.
+    pub fn challenge_scopes(
+        &self,
+        operations: &Operations,
+        context: &RequestContext,
+    ) -> Arc<[String]> {
+        let all = || std::iter::once(&operations.first).chain(&operations.rest);
+        let key = (operations.rest.len() < MAX_CHALLENGED)
+            .then(|| -> Box<[_]> { all().map(|one| (one.action, one.target.clone())).collect() });
+        if let Some(known) = key.as_ref().and_then(|key| self.challenges.get(key)) {
+            return known;
+        }
+        let needed =
+            explain::scopes::needed(&self.engine, operations, context, &Identity::Anonymous);
+        let scopes: Arc<[String]> = needed.scopes.into();
+        if let Some(key) = key.filter(|_| needed.is_timeless) {
+            self.challenges.insert(key, Arc::clone(&scopes));
+        }
+        scopes
     }
 }
 
@@ -293,79 +288,4 @@ impl fmt::Debug for PolicySnapshot {
             .field("policies", &self.listed.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The policies in force and their index.
-fn enforce(
-    loaded: &[Loaded],
-    vocabulary: &Vocabulary,
-    faults: &mut Vec<Fault>,
-) -> (Index, Vec<Live>) {
-    let mut index = Index::default();
-    let mut enforced = Vec::new();
-    let mut number = 0;
-    for one in loaded {
-        let line = || Some(report::first_line(&one.source, one.span.start));
-        let tree = match one.policy.to_pst() {
-            Ok(tree) => tree,
-            Err(error) => {
-                faults.push(Fault::error(&one.source, line(), error.to_string()));
-                continue;
-            }
-        };
-        if reach::strays(tree.body()) {
-            let message = format!(
-                "policy `{}` looks into an entity that it names itself",
-                one.id
-            );
-            faults.push(Fault::error(&one.source, line(), message).help(
-                "attributes, tags and `in` are known only of principal, action, resource, \
-                 resource.server and context.args",
-            ));
-        }
-        if !one.enforced {
-            continue;
-        }
-        let needs = guard::of_policy(tree.body());
-        index.add(number, &one.policy, needs.as_deref(), vocabulary);
-        number = number.saturating_add(1);
-        enforced.push(Live {
-            id: Arc::clone(&one.id),
-            forbid: one.policy.effect() == Effect::Forbid,
-            policy: one.policy.clone(),
-            reads: reads::fields(tree.body()),
-            reading: Reading::of(tree.body()),
-            reason: one.policy.annotation("reason").map(str::to_owned),
-            formula: OnceLock::new(),
-        });
-    }
-    (index, enforced)
-}
-
-fn info(loaded: &Loaded) -> PolicyInfo {
-    PolicyInfo {
-        id: Arc::clone(&loaded.id),
-        forbid: loaded.policy.effect() == Effect::Forbid,
-        enforced: loaded.enforced,
-        file: Arc::clone(&loaded.source.name),
-        line: loaded.line,
-    }
-}
-
-/// A fault of the program, not of the operator.
-fn broken(message: String) -> Fault {
-    let schema = Source {
-        name: files::SCHEMA_FILE.into(),
-        text: "".into(),
-    };
-    Fault::error(&schema, None, message).hide_excerpt()
-}
-
-fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A `String` takes everything that is written to it.
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok());
-        text
-    })
 }

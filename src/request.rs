@@ -53,8 +53,21 @@ pub struct Operation {
     pub action: Action,
     /// The Cedar resource.
     pub target: Target,
-    /// `params.arguments` of a tool or prompt call: the bytes of one strictly read JSON object.
-    pub arguments: Option<Bytes>,
+    /// The arguments of a tool or prompt call.
+    pub arguments: Arguments,
+}
+
+/// `params.arguments` of a call, as far as it is known. That there are none and that nobody can
+/// tell are different things: a policy that looks at arguments which nobody can tell fails.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Arguments {
+    /// There are none.
+    #[default]
+    None,
+    /// The bytes of one strictly read JSON object.
+    Json(Bytes),
+    /// There may be some: what the decision is taken from does not show them.
+    Unknown,
 }
 
 /// The thing that an action is performed on. Names are exact bytes: never trimmed, folded or

@@ -11,6 +11,7 @@ pub mod jwks;
 pub mod policy_files;
 mod quiet;
 pub mod revocation_file;
+pub mod sessions;
 pub mod settling;
 #[cfg(test)]
 mod testing;
@@ -23,9 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use thiserror::Error;
 
 use crate::identity::credential::BearerToken;
 use crate::identity::key_set::KeySet;
+use crate::identity::session::SessionKey;
+use crate::identity::session::SessionOwner;
 
 /// A future that can be kept and sent.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -139,4 +143,101 @@ pub trait IntrospectionObserver: Send + Sync + fmt::Debug {
 
     /// From now on no calls are made, but for one now and then; or they are made again.
     fn circuit(&self, authenticator: &str, open: bool);
+}
+
+/// Remembers whose MCP sessions are whose, for a while after each was last used.
+///
+/// Neither store outlives everything: what is forgotten (by a restart, for want of room, after the idle
+/// time) belongs to whoever uses it next.
+pub trait SessionStore: Send + Sync + fmt::Debug {
+    /// Who holds a session, if anybody does; changes nothing. It may have been true a few seconds ago.
+    fn find(&self, session: SessionKey, within: Duration) -> Told<'_, Option<Holding>>;
+
+    /// Binds a session to `owner` unless somebody else holds it, and notes that it was used. Of any
+    /// number of owners who ask at once for one session, one gets it.
+    fn hold(&self, session: SessionKey, owner: SessionOwner, within: Duration) -> Told<'_, Held>;
+}
+
+/// An answer of a [`SessionStore`]: what is at hand costs no future.
+pub enum Told<'a, T> {
+    /// It was at hand.
+    Now(T),
+    /// Another machine has to be asked.
+    Later(BoxFuture<'a, Result<T, SessionStoreFault>>),
+}
+
+impl<T> Told<'_, T> {
+    /// Waits for the answer, if it must be waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionStoreFault`]: nothing is known of the session.
+    pub async fn get(self) -> Result<T, SessionStoreFault> {
+        match self {
+            Self::Now(told) => Ok(told),
+            Self::Later(answer) => answer.await,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Told<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
+}
+
+/// A session that is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// To whom.
+    pub owner: SessionOwner,
+    /// Whether its use should be noted, with [`SessionStore::hold`].
+    pub due: bool,
+}
+
+/// What became of an attempt to hold a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It is bound from now on.
+    Bound {
+        /// So many older bindings had to go for it.
+        evicted: u64,
+    },
+    /// It was bound to this owner before.
+    Known,
+    /// Somebody else holds it.
+    Mismatch,
+}
+
+/// Why nothing is known of a session.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SessionStoreFault {
+    /// No answer in time.
+    #[error("the session store did not answer in time")]
+    TimedOut,
+    /// There is no connection to it.
+    #[error("the session store cannot be reached")]
+    Unreachable,
+    /// It answered with an error.
+    #[error("the session store refused")]
+    Refused,
+    /// It answered something that is no answer to what was asked.
+    #[error("the session store gave no usable answer")]
+    Unreadable,
+}
+
+impl SessionStoreFault {
+    /// A label for metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timeout",
+            Self::Unreachable | Self::Refused | Self::Unreadable => "error",
+        }
+    }
+}
+
+/// Is told how a session store on another machine does; where metrics attach.
+pub trait SessionObserver: Send + Sync + fmt::Debug {
+    /// One question has ended: `ok`, or the label of a [`SessionStoreFault`].
+    fn asked(&self, outcome: &'static str);
 }

@@ -23,6 +23,7 @@ use cedargate::proto::envoy::service::auth::v3::CheckRequest;
 use cedargate::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use serde_json::Value;
 use support::envoy::poll;
+use support::folder::copy_policies;
 use support::port;
 use support::process::Process;
 use support::process::READY;
@@ -47,11 +48,7 @@ impl Folder {
         let folder = Self(tempfile::tempdir().expect("a temporary folder"));
         let shipped = Path::new("deploy/envoy/cedargate.yaml");
         fs::copy(shipped, folder.path("cedargate.yaml")).expect("the configuration ships");
-        fs::create_dir(folder.path("policies")).expect("a new folder");
-        for entry in Path::new("policies").read_dir().expect("policies ship") {
-            let from = entry.expect("an entry").path();
-            fs::copy(&from, folder.path("").join(&from)).expect("a policy can be copied");
-        }
+        copy_policies(&folder.path("policies"));
         folder
     }
 
@@ -581,7 +578,7 @@ fn ask(socket: &Path, path: &str) -> String {
         .expect("a time-out");
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: mcp.example.com\r\nconnection: close\r\n\r\n"
     )
     .expect("a request");
     let mut answer = String::new();
@@ -780,7 +777,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 18] = [
+const COMMANDS: [(&str, &[&str]); 21] = [
     (
         "serve",
         &[
@@ -831,6 +828,43 @@ const COMMANDS: [(&str, &[&str]); 18] = [
             "CEDARGATE_CONFIG",
             "principal: {type: User",
             "5 deny",
+        ],
+    ),
+    (
+        "test",
+        &[
+            "--config",
+            "--policies-dir",
+            "--fail-under",
+            "--junit",
+            "--json",
+            "--verbose",
+            "--watch",
+            "4 a test failed",
+        ],
+    ),
+    (
+        "matrix",
+        &[
+            "--config",
+            "--policies-dir",
+            "--against",
+            "--fail-on-change",
+            "--format",
+        ],
+    ),
+    (
+        "replay",
+        &[
+            "--config",
+            "--log",
+            "--policies",
+            "--fail-on-change",
+            "--format",
+            "--limit",
+            "--verbose",
+            "cannot tell",
+            "1 failure",
         ],
     ),
     (

@@ -20,6 +20,8 @@ mod encodings;
 mod headers;
 #[path = "differentials/paths.rs"]
 mod paths;
+#[path = "differentials/transfer.rs"]
+mod transfer;
 #[path = "differentials/values.rs"]
 mod values;
 #[path = "differentials/world.rs"]
@@ -55,6 +57,11 @@ fn a_value_that_not_every_reader_takes_runs_nothing() {
 #[test]
 fn an_encoding_that_only_the_server_undoes_hides_nothing() {
     replay(&encodings::rows());
+}
+
+#[test]
+fn a_way_of_sending_hides_nothing() {
+    replay(&transfer::rows());
 }
 
 #[test]

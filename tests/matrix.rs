@@ -24,6 +24,7 @@ use cedargate::policy::PolicyFiles;
 use cedargate::policy::PolicySnapshot;
 use cedargate::request::AccessRequest;
 use cedargate::request::Action;
+use cedargate::request::Arguments;
 use cedargate::request::Operation;
 use cedargate::request::Operations;
 use cedargate::request::RequestContext;
@@ -95,7 +96,7 @@ fn operations() -> Vec<(String, Operation)> {
             server: "weather".into(),
             thing,
         },
-        arguments: None,
+        arguments: Arguments::None,
     };
     let server = SERVER.map(|action| {
         let name = action.as_str().to_owned();

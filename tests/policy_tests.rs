@@ -156,6 +156,20 @@ fn each_expectation_is_held() {
     }
 }
 
+/// Tests are sent around like code, and a CI log is read on a terminal.
+#[test]
+fn a_name_does_nothing_to_a_terminal() {
+    let name = r#""\e[2J\u202Ename\nok    forged""#;
+    let folder = with_tests(&format!("- {{name: {name}, {READER}, expect: deny}}\n"));
+    for flags in [&["test"][..], &["test", "--json"]] {
+        let ran = folder.run(flags);
+        let shown = ran.out;
+        assert!(shown.contains(r"\u001b[2J\u202ename"), "{shown}");
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
+        assert!(!shown.contains("\nok    forged"), "{shown}");
+    }
+}
+
 #[test]
 fn too_little_coverage_fails_and_says_what_is_missing() {
     let folder = with_tests(&format!("- {{name: t, {READER}, expect: allow}}\n"));

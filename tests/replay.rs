@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "what the tests stand on fails them, and the message says why"
 )]
@@ -48,7 +49,7 @@ fn made() -> &'static Made {
              - {{name: strangers, type: anonymous}}\n\
              resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp, authenticators: [corp, keys]}}\n\
              - {{name: site, url: \"https://www.example.com\", kind: http}}\n\
-             decision_log: {{to: {{file: decisions.ndjson}}, arguments: [level]}}\n",
+             decision_log: {{to: {{file: decisions.ndjson}}, arguments: [threshold]}}\n",
             key.authenticator()
         );
         let mut sidecar = Sidecar::start_with(&config, &[("principals.yaml", PRINCIPALS)]);
@@ -60,12 +61,12 @@ fn made() -> &'static Made {
         let viewer = token("alice", &json!(["viewer"]));
         let bob = token("bob", &json!([]));
         let listen = r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["file:///a"]}}}"#;
-        let set = |level: &str| Ask::post(mcp::call("set_alert", level));
+        let set = |threshold: &str| Ask::post(mcp::call("set_alert", threshold));
         let asks = [
             (Ask::call("get_forecast").bearer(&viewer), "allowed"),
             (Ask::call("get_forecast").bearer(&bob), "allowed"),
-            (set(r#"{"level":3}"#).header("x-api-key", API_KEY), "allowed"),
-            (set(r#"{"level":3}"#).bearer(&viewer), "insufficient_scope"),
+            (set(r#"{"threshold":3}"#).header("x-api-key", API_KEY), "allowed"),
+            (set(r#"{"threshold":3}"#).bearer(&viewer), "insufficient_scope"),
             (Ask::call("delete_station").bearer(&viewer), "not_permitted"),
             (Ask::post(listen).bearer(&viewer), "not_permitted"),
             (Ask::call("get_forecast"), "missing_credential"),
@@ -126,7 +127,7 @@ fn replay(folder: &Folder, more: &[&str]) -> Ran {
 }
 
 fn document(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.out).expect("a JSON object")
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"))
 }
 
 #[test]
@@ -245,8 +246,8 @@ fn facts_of_principals_are_those_of_the_other_directory() {
 #[test]
 fn what_is_not_recorded_cannot_be_told() {
     let told = "forbid(principal, action, resource == Mcp::Tool::\"weather/set_alert\") \
-                when { context.args.hasTag(\"level\") && context.args.getTag(\"level\") has long \
-                && context.args.getTag(\"level\").long > 2 };";
+                when { context.args.hasTag(\"threshold\") && context.args.getTag(\"threshold\") has long \
+                && context.args.getTag(\"threshold\").long > 2 };";
     let cases = [
         (format!("@id(\"new\") {told}"), 2, 0, ""),
         (format!("@id(\"new\") {}", told.replace("> 2", "> 3")), 0, 0, ""),

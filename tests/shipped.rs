@@ -9,6 +9,8 @@
 
 #[path = "shipped/guide.rs"]
 mod guide;
+#[path = "shipped/mcp_guide.rs"]
+mod mcp_guide;
 mod support;
 
 use std::collections::BTreeMap;
@@ -32,9 +34,11 @@ use support::sidecar::PROGRAM;
 
 /// Every YAML file under `deploy/`, and the test that loads it. A file that is added needs a line
 /// here, and the line a test.
-const LOADED: [(&str, Loader); 12] = [
+const LOADED: [(&str, Loader); 14] = [
     ("deploy/envoy/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/envoy.yaml", Loader::EnvoyTests),
+    ("deploy/envoy/mcp-filter/cedargate.yaml", Loader::Validate),
+    ("deploy/envoy/mcp-filter/envoy.yaml", Loader::EnvoyTests),
     ("deploy/envoy/mtls/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/mtls/envoy.yaml", Loader::SameAsTested),
     ("deploy/examples/api-keys.yaml", Loader::Validate),
@@ -57,7 +61,7 @@ const DOCUMENTS: &str = "tests/fixtures/documents";
 enum Loader {
     /// `cedargate validate`, here, beside the starter policies.
     Validate,
-    /// A real Envoy, in `tests/envoy.rs`.
+    /// A real Envoy, in `tests/envoy.rs` or `tests/envoy_metadata.rs`.
     EnvoyTests,
     /// A real Envoy, there, with the block of the README in the shipped file: that makes this one.
     SameAsTested,
@@ -75,7 +79,12 @@ fn every_yaml_file_under_deploy_has_a_loader() {
     for (file, loader) in LOADED {
         if loader == Loader::EnvoyTests {
             let name = file.strip_prefix("deploy/").expect("a file under deploy");
-            let tests = text("tests/envoy.rs") + &text("tests/support/envoy.rs");
+            let tests = [
+                "tests/envoy.rs",
+                "tests/envoy_metadata.rs",
+                "tests/support/envoy.rs",
+            ];
+            let tests = tests.map(text).concat();
             assert!(tests.contains(name), "no test of Envoy loads {file}");
         }
     }

@@ -1,10 +1,13 @@
 use std::fs;
 use std::path::Path;
 
+use crate::case;
+use crate::case::Verdict;
+
 /// What a target does with its bytes.
 type Run = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Run); 9] = [
+const TARGETS: [(&str, Run); 13] = [
     ("token", crate::token::run),
     ("header", crate::header::run),
     ("claims", crate::claims::run),
@@ -14,6 +17,10 @@ const TARGETS: [(&str, Run); 9] = [
     ("revocations", crate::revocations::run),
     ("principals", crate::principals::run),
     ("spiffe", crate::spiffe::run),
+    ("reader", crate::reader::run),
+    ("message", crate::message::run),
+    ("path", crate::path::run),
+    ("fold", crate::fold::run),
 ];
 
 /// A seed that no longer gets where it should is worth nothing to the fuzzer, which would not say so.
@@ -44,6 +51,24 @@ fn every_target_has_its_seeds() {
         found.sort();
         expected.sort();
         assert_eq!(found, expected, "{folder}");
+    }
+}
+
+/// What `tests/json_corpus.rs` says of each document, the targets find as well.
+#[test]
+fn the_corpus_of_documents_holds_the_properties() {
+    let corpus = case::all().expect("a corpus");
+    assert!(corpus.len() >= 300);
+    for case in corpus {
+        let accepted = match case.verdict {
+            Verdict::Accept | Verdict::Rounds => true,
+            Verdict::Refuse(_) | Verdict::RefuseAlone(_) | Verdict::Profile(_) => false,
+        };
+        let read = crate::reader::run(&case.document);
+        assert_eq!(read, accepted, "{}: {}", case.class, case.name);
+        let taken = crate::message::run(&[b"1", &*case.body()].concat());
+        let alone = matches!(case.verdict, Verdict::RefuseAlone(_));
+        assert!(!taken || accepted || alone, "{}: {}", case.class, case.name);
     }
 }
 

@@ -89,6 +89,7 @@ impl Core {
             config: Arc::clone(&config),
             snapshot: Arc::clone(&snapshot),
             sources: sources.clone(),
+            sessions: sources::sessions(&config, &clock, &metrics)?,
             nonce_key: nonce_key()?,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -131,7 +132,7 @@ fn first_policies(
         PolicyOrigin::Directory => policy_files::read(&config.policies.dir)?,
         PolicyOrigin::Embedded => PolicyFiles::embedded(),
     };
-    let snapshot = PolicySnapshot::compile(&files, &config.resources, 1)?;
+    let snapshot = PolicySnapshot::compile_for(&files, config, 1)?;
     for warning in snapshot.warnings() {
         tracing::warn!(%warning, "a policy is probably not meant so");
     }

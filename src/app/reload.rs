@@ -80,7 +80,7 @@ impl Watch {
         let generation = self.snapshot.load().policies.generation().saturating_add(1);
         let config = Arc::clone(&self.config);
         let compiled = tokio::task::spawn_blocking(move || {
-            PolicySnapshot::compile(&files, &config.resources, generation)
+            PolicySnapshot::compile_for(&files, &config, generation)
         });
         match compiled.await {
             Ok(Ok(policies)) => {

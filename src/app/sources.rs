@@ -19,10 +19,13 @@ use crate::source::IntrospectionObserver;
 use crate::source::KeyObserver;
 use crate::source::KeySource;
 use crate::source::RefreshOutcome;
+use crate::source::SessionObserver;
+use crate::source::SessionStore;
 use crate::source::TokenOracle;
 use crate::source::introspection;
 use crate::source::jwks;
 use crate::source::jwks::Surroundings;
+use crate::source::sessions;
 use crate::telemetry::metrics::Metrics;
 
 /// What the sources are wired to.
@@ -53,6 +56,17 @@ pub(super) fn start(wiring: &Wiring) -> Result<Sources, StartError> {
         sources.oracles.push(oracle);
     }
     Ok(sources)
+}
+
+/// Opens the store of sessions.
+pub(super) fn sessions(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<dyn SessionStore>, StartError> {
+    let observer = Arc::new(CountingSessions(Arc::clone(metrics)));
+    let store = sessions::open(&config.sessions, Arc::clone(clock), observer)?;
+    Ok(store)
 }
 
 impl Wiring {
@@ -146,5 +160,14 @@ impl IntrospectionObserver for Counting {
     fn circuit(&self, _authenticator: &str, open: bool) {
         self.metrics
             .introspection_circuit(&self.authenticator, open);
+    }
+}
+
+#[derive(Debug)]
+struct CountingSessions(Arc<Metrics>);
+
+impl SessionObserver for CountingSessions {
+    fn asked(&self, outcome: &'static str) {
+        self.0.session_store(outcome);
     }
 }

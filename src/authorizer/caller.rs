@@ -37,7 +37,7 @@ use crate::request::incoming::Incoming;
 use crate::telemetry::metrics::CacheOutcome;
 
 /// What is kept back from the deadline for the rest of the check.
-const RESERVE: Duration = Duration::from_millis(20);
+pub(super) const RESERVE: Duration = Duration::from_millis(20);
 
 /// A caller with what is kept beside the proof of who he is.
 pub(super) struct Caller(Option<Entry>);
@@ -108,6 +108,12 @@ impl Authorizer {
             .authenticators
             .iter()
             .filter_map(|index| all.get(*index).map(|a| (*index, a)))
+    }
+
+    /// Whether the resource accepts tokens that an issuer gives.
+    pub(super) fn has_issuer(&self, resource: &Resource) -> bool {
+        self.accepted(resource)
+            .any(|(_, one)| one.kind.tokens().is_some())
     }
 
     async fn stranger(&self, check: Check<'_>) -> Result<Caller, Denial> {

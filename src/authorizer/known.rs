@@ -9,6 +9,7 @@ use crate::decision::headers;
 use crate::decision::headers::Obligation;
 use crate::identity::Identity;
 use crate::identity::cache::CachedToken;
+use crate::identity::session::SessionOwner;
 use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
 use crate::telemetry::record;
@@ -22,6 +23,8 @@ pub(super) struct Known {
     pub(super) facts: PrincipalFacts,
     /// For the upstream.
     pub(super) headers: Vec<Obligation>,
+    /// For the sessions that are his; none of a stranger.
+    pub(super) owner: Option<SessionOwner>,
     /// For the record.
     pub(super) record: Option<Box<RawValue>>,
 }
@@ -37,6 +40,10 @@ impl Known {
         Arc::new(Self {
             facts: policies.facts(&identity),
             headers: headers::identity(&identity, sent),
+            owner: match &identity {
+                Identity::Anonymous => None,
+                Identity::Verified(principal) => Some(SessionOwner::of(principal)),
+            },
             record: record::principal(&identity, own),
             identity,
         })

@@ -32,3 +32,17 @@ pub(super) fn judge(kind: &ResourceKind, incoming: &Incoming) -> Verdict {
     }
     Verdict::Pass
 }
+
+/// The origin of the page that asks, where it is accepted: that page may read the answer.
+pub(super) fn accepted(kind: &ResourceKind, incoming: &Incoming) -> Option<String> {
+    match kind {
+        ResourceKind::Mcp(rules) => {
+            let origin = incoming.head.origin.as_ref()?;
+            rules
+                .allowed_origins
+                .contains(origin)
+                .then(|| origin.clone())
+        }
+        ResourceKind::Http { .. } => None,
+    }
+}

@@ -27,6 +27,8 @@ pub enum Answer {
     Deny(Box<Refusal>),
     /// Answer it with a public document, in the upstream's place.
     Document(Bytes),
+    /// Answer a CORS preflight for a public document: any page may read it.
+    DocumentPreflight,
     /// Answer a CORS preflight (Fetch standard, section 3.2.2) from this origin.
     Preflight(String),
 }
@@ -38,8 +40,11 @@ pub struct Refusal {
     pub denial: Denial,
     /// The whole `WWW-Authenticate` line.
     pub challenge: Option<String>,
-    /// The `id` of the JSON-RPC request, as JSON text; absent when the body is not to be JSON-RPC.
+    /// The `id` of the JSON-RPC request, as JSON text, where it is known.
     pub rpc_id: Option<Box<str>>,
+    /// Whether a 400 is a JSON-RPC error, with a null id, even if the request's is not known (JSON-RPC
+    /// 2.0, section 5).
+    pub nameless: bool,
     /// The origin that may read the answer, where the request came from an accepted one.
     pub allow_origin: Option<String>,
 }

@@ -12,6 +12,7 @@ use crate::authorizer::Arrival;
 use crate::authorizer::Authorizer;
 use crate::authorizer::id;
 use crate::authorizer::known::Known;
+use crate::authorizer::origin;
 use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
 use crate::authorizer::outcome::Outcome;
@@ -22,13 +23,14 @@ use crate::config::ResourceKind;
 use crate::decision::Decision;
 use crate::decision::Denial;
 use crate::decision::Reason;
-use crate::decision::challenge;
+use crate::decision::challenge::ProtectionSpace;
 use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
+use crate::request::methods::is_modern;
 use crate::source::Clock;
 use crate::telemetry::record::Arguments;
 use crate::telemetry::record::Facts;
@@ -148,10 +150,11 @@ impl Pending {
         self.outcome(Answer::Document(document), Vec::new())
     }
 
-    /// Ends a check that is a CORS preflight.
-    pub(super) fn preflight(mut self, origin: String) -> Outcome {
+    /// Ends a check that is a CORS preflight, from this origin or for a public document.
+    pub(super) fn preflight(mut self, origin: Option<String>) -> Outcome {
         self.only_timed();
-        self.outcome(Answer::Preflight(origin), Vec::new())
+        let answer = origin.map_or(Answer::DocumentPreflight, Answer::Preflight);
+        self.outcome(answer, Vec::new())
     }
 
     /// Ends a check with a decision, which is recorded. An allow that comes after the deadline is no
@@ -173,7 +176,10 @@ impl Pending {
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
                 let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
-                let obligations = headers::obligations(set, spoofed, self.key_headers());
+                let mut obligations = headers::obligations(set, spoofed, self.key_headers());
+                if let Some(origin) = self.allow_origin() {
+                    obligations.extend(headers::readable_by(&origin));
+                }
                 self.outcome(Answer::Allow(obligations), grant.policies)
             }
             Decision::Deny(denial) => {
@@ -192,25 +198,45 @@ impl Pending {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The origin whose page may read the answer.
+    fn allow_origin(&self) -> Option<String> {
+        let (_, resource) = self.resource.as_ref()?;
+        origin::accepted(&resource.kind, self.incoming.as_ref()?)
+    }
+
     fn refusal(&mut self, denial: Denial) -> Refusal {
         let resource = self.resource.as_ref();
-        let document = resource.and_then(|(index, _)| self.authorizer.documents.get(*index));
-        let supported = resource.map_or(&[][..], |(_, r)| &r.metadata.scopes_supported);
-        let url = document.map(|document| document.url.as_str());
-        let challenge = challenge::line(&denial, url, supported);
-        let allow_origin = resource.and_then(|(_, resource)| match &resource.kind {
-            ResourceKind::Mcp(rules) => {
-                let origin = self.incoming.as_ref()?.head.origin.clone()?;
-                rules.allowed_origins.contains(&origin).then_some(origin)
-            }
-            ResourceKind::Http { .. } => None,
-        });
+        let space = resource.and_then(|(index, _)| self.authorizer.spaces.get(*index));
+        let challenge = match space {
+            Some(space) => space.challenge(&denial),
+            None => ProtectionSpace::default().challenge(&denial),
+        };
+        let allow_origin = self.allow_origin();
         Refusal {
             denial,
             challenge,
             rpc_id: self.rpc_id.take(),
+            nameless: self.is_modern(),
             allow_origin,
         }
+    }
+
+    /// Whether the request states a revision in which clients take a 400 that is no JSON-RPC error for
+    /// that of an older server (2026-07-28, streamable HTTP, backward compatibility).
+    fn is_modern(&self) -> bool {
+        let of_mcp = self
+            .resource
+            .as_ref()
+            .is_none_or(|(_, resource)| matches!(resource.kind, ResourceKind::Mcp(_)));
+        let stated = match (&self.incoming, &self.unread) {
+            (Some(incoming), _) => {
+                let version = incoming.head.protocol_version.as_deref();
+                incoming.head.method == "POST" && version.is_some_and(is_modern)
+            }
+            (None, Some(refused)) => refused.method == "POST" && refused.modern,
+            (None, None) => false,
+        };
+        of_mcp && stated
     }
 
     fn outcome(&mut self, answer: Answer, policies: Vec<Arc<str>>) -> Outcome {
@@ -295,8 +321,11 @@ impl Pending {
     /// The arguments that the configuration names, and no others.
     fn recorded_arguments(&self) -> Arguments {
         let names = &self.authorizer.config().decision_log.arguments;
-        let first = self.request.as_ref().map(|asked| &asked.operations.first);
-        Arguments::of(first.and_then(|first| first.arguments.as_ref()), names)
+        self.request
+            .as_ref()
+            .map_or_else(Arguments::default, |request| {
+                Arguments::of(&request.operations.first.arguments, names)
+            })
     }
 
     fn http_facts(&self) -> HttpFacts<'_> {
@@ -350,6 +379,7 @@ pub(super) fn after_panic(decision_id: String) -> Outcome {
         denial,
         challenge: None,
         rpc_id: None,
+        nameless: false,
         allow_origin: None,
     };
     Outcome {

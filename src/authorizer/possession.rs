@@ -70,7 +70,11 @@ impl Possession {
             (Scheme::Bearer, None) => {}
             (Scheme::Bearer, Some(_)) => {
                 let text = "token needs a proof of possession";
-                return Err(challenged(text, DpopError::InvalidToken, None));
+                let mut denial = challenged(text, DpopError::InvalidToken, None);
+                if let Some(dpop) = &mut denial.dpop {
+                    dpop.as_bearer = true;
+                }
+                return Err(denial);
             }
             (Scheme::Dpop, None) => {
                 let fault = DpopFault::TokenNotBound;
@@ -142,6 +146,10 @@ impl Possession {
 
 fn challenged(text: &'static str, error: DpopError, nonce: Option<String>) -> Denial {
     let mut denial = refused(text);
-    denial.dpop = Some(DpopChallenge { error, nonce });
+    denial.dpop = Some(DpopChallenge {
+        error,
+        nonce,
+        as_bearer: false,
+    });
     denial
 }

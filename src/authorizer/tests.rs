@@ -28,6 +28,8 @@ use crate::source::BoxFuture;
 use crate::source::KeySource;
 use crate::source::KeyStatus;
 use crate::source::Refresh;
+use crate::source::SessionObserver;
+use crate::source::sessions;
 use crate::telemetry::decision_log::DecisionLogWriter;
 
 /// A clock that says what the test wants at each look, and panics where it wants that.
@@ -69,6 +71,13 @@ impl KeySource for Keys {
     }
 }
 
+#[derive(Debug)]
+struct Unobserved;
+
+impl SessionObserver for Unobserved {
+    fn asked(&self, _outcome: &'static str) {}
+}
+
 struct Stage {
     authorizer: Arc<Authorizer>,
     metrics: Arc<Metrics>,
@@ -104,6 +113,12 @@ fn stage(clock: Vec<Option<u64>>, keys: Option<Refresh>) -> Stage {
             keys: vec![Some(Arc::new(Keys(keys))), None],
             oracles: vec![None, None],
         },
+        sessions: sessions::open(
+            &config::Sessions::default(),
+            Arc::new(Script(Mutex::default())),
+            Arc::new(Unobserved),
+        )
+        .unwrap(),
         nonce_key: [7; 32],
         clock: Arc::new(Script(Mutex::new(clock.into_iter().rev().collect()))),
         metrics: Arc::clone(&metrics),
@@ -184,7 +199,10 @@ fn token() -> String {
 fn reason(outcome: &Outcome) -> Reason {
     match &outcome.answer {
         Answer::Deny(refusal) => refusal.denial.reason(),
-        Answer::Allow(_) | Answer::Document(_) | Answer::Preflight(_) => Reason::Allowed,
+        Answer::Allow(_)
+        | Answer::Document(_)
+        | Answer::DocumentPreflight
+        | Answer::Preflight(_) => Reason::Allowed,
     }
 }
 

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::cli::yaml_fault;
 use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Source;
@@ -24,6 +24,7 @@ use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::AccessRequest;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::Operations;
 use crate::request::RequestContext;
@@ -135,6 +136,11 @@ pub(super) struct WrittenContext {
 
 /// Reads a description from a file, or from standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
+    parse(&source(path)?)
+}
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
     let name = path.display().to_string();
     let failed = |source| CaseFault::Read {
         path: name.clone(),
@@ -156,7 +162,7 @@ pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
     if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
         return Err(CaseFault::Large { path: name });
     }
-    parse(&Source {
+    Ok(Source {
         name: name.into(),
         text: text.into(),
     })
@@ -165,46 +171,12 @@ pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
 fn parse(source: &Source) -> Result<Case, CaseFault> {
     let options = serde_saphyr::options! { with_snippet: false };
     let written: Result<Written, _> = serde_saphyr::from_str_with_options(&source.text, options);
-    let written = written.map_err(|error| CaseFault::Form(Box::new(form(source, &error))))?;
+    let written =
+        written.map_err(|error| CaseFault::Form(Box::new(yaml_fault::of(source, &error))))?;
     written.case().map_err(|fault| CaseFault::In {
         path: source.name.to_string(),
         source: Box::new(fault),
     })
-}
-
-/// The word at a line and a column, both from 1.
-pub(super) fn span(source: &Source, line: u64, column: u64) -> Range<usize> {
-    let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
-    let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);
-    let start = source.text.split_inclusive('\n').take(line);
-    let start = start.map(str::len).fold(0, usize::saturating_add);
-    let rest = source.text.get(start..).unwrap_or("");
-    let within = rest
-        .char_indices()
-        .nth(column)
-        .map_or(rest.len(), |(at, _)| at);
-    let start = start.saturating_add(within);
-    let word = rest.get(within..).unwrap_or("");
-    let word = word
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(word.len());
-    start..start.saturating_add(word.max(1))
-}
-
-/// The reader's fault in our form.
-pub(super) fn form(source: &Source, error: &serde_saphyr::Error) -> Fault {
-    let span = error
-        .location()
-        .map(|at| span(source, at.line(), at.column()));
-    let message = error.render();
-    // The place in front of the message is the fault's own.
-    let message = match message.split_once(": ") {
-        Some((place, rest)) if place.starts_with("error: line") || place.starts_with("line ") => {
-            rest
-        }
-        _ => &message,
-    };
-    Fault::error(source, span, message.trim_end())
 }
 
 impl Case {
@@ -227,8 +199,10 @@ impl Written {
     pub(super) fn case(self) -> Result<Case, CaseFault> {
         let mut operation = self.operation()?;
         operation.arguments = match self.arguments {
-            None => None,
-            Some(value @ serde_json::Value::Object(_)) => Some(Bytes::from(value.to_string())),
+            None => Arguments::None,
+            Some(value @ serde_json::Value::Object(_)) => {
+                Arguments::Json(Bytes::from(value.to_string()))
+            }
             Some(_) => return Err(CaseFault::Arguments),
         };
         let now_ms = match &self.context.now {
@@ -300,13 +274,14 @@ impl Written {
                 server: Arc::from(server),
                 thing,
             },
-            arguments: None,
+            arguments: Arguments::None,
         })
     }
 }
 
 impl WrittenPrincipal {
-    fn identity(self) -> Result<Identity, CaseFault> {
+    /// The caller that is described.
+    pub(super) fn identity(self) -> Result<Identity, CaseFault> {
         let kind = match self.kind.as_deref() {
             Some("Anonymous") => return Ok(Identity::Anonymous),
             Some("User") | None => PrincipalKind::User,

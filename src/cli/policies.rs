@@ -2,10 +2,9 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use crate::config::Config;
 use crate::config::Overrides;
-use crate::config::Resource;
 use crate::fault::Fault;
 use crate::policy::PolicySnapshot;
 use crate::source::policy_files;
@@ -27,13 +26,13 @@ impl PoliciesFlag {
     }
 }
 
-/// Reads and compiles a directory.
-pub(super) fn compile(
-    dir: &Path,
-    resources: &[Arc<Resource>],
-) -> Result<PolicySnapshot, Vec<Fault>> {
+/// Reads and compiles a directory; without a configuration nothing is said of what it would know.
+pub(super) fn compile(dir: &Path, config: Option<&Config>) -> Result<PolicySnapshot, Vec<Fault>> {
     policy_files::read(dir)
-        .and_then(|files| PolicySnapshot::compile(&files, resources, 1))
+        .and_then(|files| match config {
+            Some(config) => PolicySnapshot::compile_for(&files, config, 1),
+            None => PolicySnapshot::compile(&files, &[], 1),
+        })
         .map_err(|faults| below(dir, faults))
 }
 

@@ -159,8 +159,8 @@ impl Replay {
         };
         let loaded = config::load_with(&self.file.config, &overrides);
         let config = loaded.map_err(ReplayFault::Files)?.config;
-        let policies = policies::compile(&config.policies.dir, &config.resources)
-            .map_err(ReplayFault::Files)?;
+        let policies =
+            policies::compile(&config.policies.dir, Some(&config)).map_err(ReplayFault::Files)?;
         let by = By {
             config: &config,
             policies: &policies,

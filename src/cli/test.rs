@@ -169,7 +169,7 @@ impl Test {
     fn load(&self) -> Result<Loaded, TestFault> {
         let (config, tests) = self.places().map_err(TestFault::Files)?;
         let dir = &config.policies.dir;
-        let policies = policies::compile(dir, &config.resources).map_err(TestFault::Files)?;
+        let policies = policies::compile(dir, Some(&config)).map_err(TestFault::Files)?;
         let read = read_all(&tests, &config.resources).map_err(TestFault::Files)?;
         if read.is_empty() {
             return Err(TestFault::None(tests.display().to_string()));

@@ -60,7 +60,7 @@ impl Validate {
             Err(mut faults) => {
                 if let Some(dir) = policies_dir {
                     // The resources are not known, so what is said about them does not count.
-                    let others = policies::compile(&dir, &[]).err().unwrap_or_default();
+                    let others = policies::compile(&dir, None).err().unwrap_or_default();
                     faults.extend(others.into_iter().filter(is_error));
                 }
                 return Err(faults);
@@ -73,7 +73,7 @@ impl Validate {
         let tests = tests(dir, &loaded.config.resources);
         match (
             revocations,
-            policies::compile(dir, &loaded.config.resources),
+            policies::compile(dir, Some(&loaded.config)),
             tests,
         ) {
             (Ok(_), Ok(snapshot), Ok(())) => {

@@ -6,8 +6,15 @@ use crate::config::authenticator::AuthenticatorKind;
 use crate::config::authenticator::Remote;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
+use crate::config::resource::MessageFrom;
+use crate::config::resource::Resource;
+use crate::config::resource::ResourceKind;
 use crate::config::scalar;
+use crate::config::sessions::SessionStoreKind;
 use crate::config::token_rules::TokenRules;
+
+/// Where `message_from` takes the message from headers.
+pub(super) const INSECURE_HEADERS: &str = "insecure_headers";
 
 /// What happens while a switch is on.
 pub(super) fn meaning(switch: &str) -> &'static str {
@@ -20,6 +27,13 @@ pub(super) fn meaning(switch: &str) -> &'static str {
         }
         "insecure_allow_http" => {
             "whoever is on the network path can replace what the issuer says, and read what it is asked"
+        }
+        "insecure_allow_plaintext" => {
+            "whoever is on the network path to Redis can take over sessions, and read the password"
+        }
+        INSECURE_HEADERS => {
+            "what a request asks for is taken from its headers, and only the server itself compares \
+             them with the body"
         }
         _ => "a check is weaker than it should be",
     }
@@ -46,6 +60,16 @@ impl Config {
             .iter()
             .flat_map(|authenticator| of_authenticator(authenticator))
             .collect();
+        if let SessionStoreKind::Redis(redis) = &self.sessions.store
+            && redis.insecure_allow_plaintext
+        {
+            let switch = "insecure_allow_plaintext";
+            found.push(format!(
+                "`sessions.redis.{switch}` is on: {}",
+                meaning(switch)
+            ));
+        }
+        found.extend(self.resources.iter().filter_map(|one| of_resource(one)));
         if self.listen.trusts_everybody() {
             found.push(
                 "`listen.trusted_peers` holds every address and there is no `shared_secret`: \
@@ -74,6 +98,19 @@ fn of_authenticator(authenticator: &Authenticator) -> Vec<String> {
             )
         })
         .collect()
+}
+
+fn of_resource(resource: &Resource) -> Option<String> {
+    match &resource.kind {
+        ResourceKind::Mcp(rules) if rules.message_from == MessageFrom::InsecureHeaders => {
+            Some(format!(
+                "resource `{}`: `message_from: {INSECURE_HEADERS}`: {}",
+                resource.name,
+                meaning(INSECURE_HEADERS)
+            ))
+        }
+        ResourceKind::Mcp(_) | ResourceKind::Http { .. } => None,
+    }
 }
 
 /// Every switch that is on and weakens a check.

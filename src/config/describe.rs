@@ -1,6 +1,7 @@
 //! The effective configuration as YAML, with every default filled in and every secret left out.
 
 mod authenticator;
+mod sessions;
 
 use std::time::Duration;
 
@@ -15,9 +16,12 @@ use crate::config::emit::text;
 use crate::config::identity_headers::FIELDS;
 use crate::config::listen::CLIENT_IP;
 use crate::config::listen::Listen;
+use crate::config::resource::BATCHES;
+use crate::config::resource::MESSAGE_FROM;
 use crate::config::resource::Resource;
 use crate::config::resource::ResourceKind;
 use crate::config::resource::ResourceMetadata;
+use crate::config::resource::SESSIONS;
 use crate::config::scalar::duration_text;
 use crate::config::scalar::size_text;
 use crate::config::settings::DecisionSink;
@@ -53,7 +57,11 @@ pub fn describe(config: &Config) -> String {
     let revocations = config.revocations.as_ref();
     let revocations = revocations.map_or(Out::Null, |path| text(&path.display()));
     let dev_tokens = config.dev_tokens.as_ref().map_or(Out::Null, dev_tokens);
-    entries.extend([("revocations", revocations), ("dev_tokens", dev_tokens)]);
+    entries.extend([
+        ("revocations", revocations),
+        ("sessions", sessions::section(&config.sessions)),
+        ("dev_tokens", dev_tokens),
+    ]);
     document(&map(entries))
 }
 
@@ -156,8 +164,9 @@ fn resource(one: &Resource, config: &Config) -> Out {
             map([
                 ("allowed_origins", list(&rules.allowed_origins)),
                 ("versions", list(&rules.versions)),
-                ("batches", text("deny")),
-                ("message_from", text("body")),
+                ("batches", word(&BATCHES, rules.batches)),
+                ("message_from", word(&MESSAGE_FROM, rules.message_from)),
+                ("sessions", word(&SESSIONS, rules.sessions)),
             ]),
         ),
         ResourceKind::Http { routes } => (

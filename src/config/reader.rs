@@ -127,7 +127,7 @@ impl<'s> Faults<'s> {
         let text = self.source.text.to_lowercase();
         if SECRET_KEYS
             .iter()
-            .chain(&["secret", "passw"])
+            .chain(&["secret", "passw", "redis"])
             .any(|name| text.contains(name))
         {
             place = place.hide();

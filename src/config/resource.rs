@@ -7,7 +7,10 @@ mod scopes;
 
 use std::sync::Arc;
 
+pub(super) use crate::config::resource::read::BATCHES;
 pub(super) use crate::config::resource::read::Declared;
+pub(super) use crate::config::resource::read::MESSAGE_FROM;
+pub(super) use crate::config::resource::read::SESSIONS;
 pub(super) use crate::config::resource::read::read_all;
 pub(super) use crate::config::resource::scopes::read_scopes;
 
@@ -61,6 +64,48 @@ pub struct McpRules {
     pub allowed_origins: Vec<String>,
     /// Accepted protocol revisions; empty: all that are known.
     pub versions: Vec<String>,
+    /// What becomes of `Mcp-Session-Id`.
+    pub sessions: SessionRule,
+    /// What becomes of several messages in one body.
+    pub batches: Batches,
+    /// What decisions take the message from.
+    pub message_from: MessageFrom,
+}
+
+/// What becomes of a batch: an array of JSON-RPC messages in one body. Of the revisions, only
+/// 2025-03-26 has them, but there are servers that run them in any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Batches {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// In revision 2025-03-26, or where none is stated, up to 100 messages are read one by one, and
+    /// every one must be allowed.
+    Each,
+}
+
+/// What decisions take the message from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MessageFrom {
+    /// The body, which the proxy must pass whole.
+    #[default]
+    Body,
+    /// What Envoy's MCP filter says of the body in `metadata_context`, over gRPC only. If the body
+    /// is there as well, it is read, and must agree.
+    EnvoyMetadata,
+    /// The headers `Mcp-Method` and `Mcp-Name`, in revision 2026-07-28 and later only. Nothing but
+    /// the upstream then compares them with the body.
+    InsecureHeaders,
+}
+
+/// What becomes of the session that a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SessionRule {
+    /// It belongs to the principal who first used it.
+    #[default]
+    Bind,
+    /// The sidecar does not look at it.
+    Ignore,
 }
 
 /// A name for the paths that match a pattern.

@@ -3,6 +3,7 @@
 mod authenticator;
 mod credentials;
 mod resource;
+mod sessions;
 
 use serde_json::Map;
 use serde_json::Value;
@@ -42,6 +43,7 @@ pub fn json_schema() -> Value {
                 "revocations",
                 nullable("File of what was revoked, relative to this file."),
             ),
+            ("sessions", sessions::section()),
             ("dev_tokens", credentials::dev_tokens()),
         ],
     );

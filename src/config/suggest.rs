@@ -3,12 +3,17 @@
 /// Longer words are not compared.
 const LONGEST: usize = 64;
 
-/// The known word nearest to `word`, if one is near enough to be meant.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known word nearest to `word`, if one is near enough to be meant. Case counts for nothing.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let allowed = (word.chars().count() / 3).clamp(1, 3);
+    let word = word.to_lowercase();
+    // A character has one to four bytes, so that words of very different length cannot be near.
+    let comparable =
+        |candidate: &str| candidate.len().abs_diff(word.len()) <= allowed.saturating_mul(4);
     known
         .iter()
-        .map(|candidate| (distance(&word.to_lowercase(), candidate), *candidate))
+        .filter(|candidate| comparable(candidate))
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -77,6 +82,7 @@ mod tests {
         assert_eq!(nearest("isuer", &known), Some("issuer"));
         assert_eq!(nearest("Audience", &known), Some("audiences"));
         assert_eq!(nearest("nmae", &known), Some("name"));
+        assert_eq!(nearest("maxresult", &["maxResults"]), Some("maxResults"));
         assert_eq!(nearest("url", &known), None);
         assert_eq!(nearest("colour", &known), None);
     }

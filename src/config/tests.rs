@@ -81,6 +81,16 @@ fn every_key_of_the_full_example_arrives() {
     assert_eq!(config.listen.xfcc_peers.len(), 1);
     assert_eq!(config.revocations, Some(fixtures().join("revoked.txt")));
     assert!(config.dev_tokens.is_none());
+    let sessions = config.sessions;
+    assert_eq!(sessions.idle, Duration::from_secs(12 * 3_600));
+    assert_eq!(sessions.per_principal, 50);
+    let SessionStoreKind::Redis(redis) = sessions.store else {
+        panic!("a Redis");
+    };
+    let url = "rediss://gate:hunter2@redis.example.com:6380/2";
+    assert_eq!(redis.url.expose_secret(), url);
+    assert_eq!(redis.prefix, "gate:");
+    assert!(redis.ca_pem.is_some());
     let names: Vec<&str> = config.authenticators.iter().map(|one| &*one.name).collect();
     assert_eq!(
         names.join(" "),
@@ -272,7 +282,12 @@ authenticators:
     roles: {allow: []}
     insecure_allow_http: true
     insecure_skip_expiry: true
-resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
+sessions: {store: redis, redis: {url: 'redis://10.0.0.7', insecure_allow_plaintext: true}}
+resources:
+- name: weather
+  url: https://mcp.example.com/mcp
+  kind: mcp
+  mcp: {message_from: insecure_headers}
 ";
     let Loaded { config, warnings } = parsed(text).unwrap();
     let places: Vec<usize> = warnings
@@ -280,7 +295,7 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
         .filter_map(|one| one.position)
         .map(|at| at.line)
         .collect();
-    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21]);
+    assert_eq!(places, [3, 4, 9, 10, 11, 12, 13, 20, 21, 22, 27]);
     insta::assert_snapshot!(config.danger().join("\n"), @r"
     authenticator `lab`: `insecure_skip_audience` is on: tokens that were issued for other services are accepted
     authenticator `lab`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
@@ -289,6 +304,8 @@ resources: [{name: weather, url: https://mcp.example.com/mcp, kind: mcp}]
     authenticator `lab`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
     authenticator `lab-2`: `insecure_skip_expiry` is on: expired tokens, and tokens that never expire, are accepted
     authenticator `lab-2`: `insecure_allow_http` is on: whoever is on the network path can replace what the issuer says, and read what it is asked
+    `sessions.redis.insecure_allow_plaintext` is on: whoever is on the network path to Redis can take over sessions, and read the password
+    resource `weather`: `message_from: insecure_headers`: what a request asks for is taken from its headers, and only the server itself compares them with the body
     `listen.trusted_peers` holds every address and there is no `shared_secret`: everybody may call the http listener
     `listen.xfcc_peers` holds `10.0.0.0/7`: whoever calls from there may claim any client certificate
     ");

@@ -212,6 +212,7 @@ impl MappingFrame {
 /// Marks every value that holds a secret, so that no fault shows it or a line that it stands on.
 pub(super) fn hide_secrets(node: &mut Node, parent: &str, faults: &mut Faults<'_>) {
     match &mut node.value {
+        Value::Scalar { text, .. } if is_redis_url(text) => hide_all(node, faults),
         Value::Scalar { .. } | Value::Invalid => {}
         Value::Sequence(items) => {
             for item in items {
@@ -278,6 +279,10 @@ fn secret_name(parent: &str, key: &str) -> bool {
         return false; // `limits.token` is a size
     }
     let lower = key.to_lowercase();
+    if parent == "redis" {
+        // The URL may hold a password, and so may a misspelt one.
+        return !REDIS_KEYS.iter().any(|name| near(&lower, name));
+    }
     SECRET_KEYS.iter().any(|name| near(&lower, name))
         || matches!(lower.as_str(), "key" | "value" | "apikey" | "api_key")
         || [
@@ -290,6 +295,14 @@ fn secret_name(parent: &str, key: &str) -> bool {
         ]
         .iter()
         .any(|word| lower.contains(word))
+}
+
+/// What stands beside the URL of a Redis.
+const REDIS_KEYS: [&str; 3] = ["prefix", "ca_file", "insecure_allow_plaintext"];
+
+/// Wherever it stands, there may be a password in it.
+fn is_redis_url(text: &str) -> bool {
+    text.contains("://") && text.to_lowercase().contains("redis")
 }
 
 fn names_keys(key: &str) -> bool {

@@ -5,14 +5,29 @@ use crate::config::IdentityHeaders;
 use crate::identity::Identity;
 use crate::identity::Principal;
 
-/// A change to the request on its way to the upstream.
+/// A change to the request on its way to the upstream, or to the answer on its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obligation {
     /// Set this header, overwriting what the client sent; the value may be empty.
     Set(String, String),
     /// Remove this header, whoever set it.
     Remove(String),
+    /// Set this header of the upstream's answer.
+    Answer(&'static str, String),
 }
+
+/// What lets a page of an accepted origin read the upstream's answer (Fetch standard, section 3.2.3).
+pub fn readable_by(origin: &str) -> [Obligation; 3] {
+    [
+        Obligation::Answer("access-control-allow-origin", origin.to_owned()),
+        Obligation::Answer("access-control-expose-headers", READABLE_HEADERS.to_owned()),
+        Obligation::Answer("vary", "origin".to_owned()),
+    ]
+}
+
+/// The headers of an answer that MCP clients read.
+pub const READABLE_HEADERS: &str =
+    "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce";
 
 /// Headers that carry credentials at every resource: the upstream never sees them (RFC 9700, section 4.9).
 const CREDENTIAL_HEADERS: [&str; 2] = ["authorization", "dpop"];
@@ -165,14 +180,14 @@ mod tests {
             .iter()
             .filter_map(|o| match o {
                 Obligation::Set(name, _) => Some(name.as_str()),
-                Obligation::Remove(_) => None,
+                Obligation::Remove(_) | Obligation::Answer(..) => None,
             })
             .collect();
         let removed: Vec<&str> = out
             .iter()
             .filter_map(|o| match o {
                 Obligation::Remove(name) => Some(name.as_str()),
-                Obligation::Set(..) => None,
+                Obligation::Set(..) | Obligation::Answer(..) => None,
             })
             .collect();
         assert_eq!(set, ["x-cedargate-subject", "x-cedargate-roles"]);

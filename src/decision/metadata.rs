@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::config::Authenticator;
+use crate::config::AuthenticatorKind;
 use crate::config::Resource;
 use crate::config::TokenRules;
 use crate::decision::challenge;
@@ -27,7 +28,8 @@ struct Written<'a> {
     authorization_servers: Vec<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     scopes_supported: &'a [String],
-    bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    bearer_methods_supported: &'a [&'static str],
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     dpop_signing_alg_values_supported: &'a [&'static str],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -44,22 +46,28 @@ struct Written<'a> {
 
 impl MetadataDocument {
     /// The document of `resource`. Every fact comes from the configuration, none from a request.
+    ///
+    /// There is no `tls_client_certificate_bound_access_tokens`: tokens that are bound to a certificate
+    /// are accepted wherever the proxy passes certificates on, which is not known here, and no issuer
+    /// can be told to send no others.
     pub fn build(
         resource: &Resource,
         authenticators: &[Arc<Authenticator>],
     ) -> Result<Self, serde_json::Error> {
-        let tokens: Vec<&TokenRules> = resource
-            .authenticators
-            .iter()
-            .filter_map(|index| authenticators.get(*index))
-            .filter_map(|authenticator| authenticator.kind.tokens())
-            .collect();
+        let accepted = || {
+            let indices = resource.authenticators.iter();
+            indices.filter_map(|index| authenticators.get(*index))
+        };
+        let tokens: Vec<&TokenRules> = accepted().filter_map(|one| one.kind.tokens()).collect();
+        let is_bearer =
+            |one: &Arc<Authenticator>| matches!(one.kind, AuthenticatorKind::StaticToken(_));
+        let takes_bearer = !tokens.is_empty() || accepted().any(is_bearer);
         let algorithms = challenge::proof_algorithms();
         let written = Written {
             resource: &resource.url,
             authorization_servers: authorization_servers(&tokens),
             scopes_supported: &resource.metadata.scopes_supported,
-            bearer_methods_supported: ["header"],
+            bearer_methods_supported: if takes_bearer { &["header"] } else { &[] },
             dpop_signing_alg_values_supported: if tokens.is_empty() { &[] } else { &algorithms },
             dpop_bound_access_tokens_required: !tokens.is_empty()
                 && tokens.iter().all(|rules| rules.dpop.required),
@@ -112,7 +120,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::AuthenticatorKind;
     use crate::config::DEV_ISSUER;
     use crate::config::IntrospectionRules;
     use crate::config::Remote;
@@ -164,10 +171,7 @@ mod tests {
     #[test]
     fn what_is_empty_is_left_out() {
         let strangers = document(|_| vec![AuthenticatorKind::Anonymous]);
-        let expected = json!({
-            "resource": "https://mcp.example.com/mcp",
-            "bearer_methods_supported": ["header"],
-        });
+        let expected = json!({"resource": "https://mcp.example.com/mcp"});
         assert_eq!(strangers, expected);
     }
 

@@ -104,9 +104,10 @@ pub fn row(reason: Reason) -> Row {
             40300,
             C::InsufficientScope,
         ),
-        Reason::NotPermitted | Reason::OriginNotAllowed | Reason::PolicyError => {
-            (H::Forbidden, G::PermissionDenied, 40300, C::None)
-        }
+        Reason::NotPermitted
+        | Reason::OriginNotAllowed
+        | Reason::SessionMismatch
+        | Reason::PolicyError => (H::Forbidden, G::PermissionDenied, 40300, C::None),
         Reason::MalformedRequest => (
             H::BadRequest,
             G::InvalidArgument,
@@ -139,6 +140,9 @@ fn text(reason: Reason) -> &'static str {
         Reason::HeaderMismatch => "a protocol header does not match the body",
         Reason::UnsupportedVersion => "the protocol version is not supported",
         Reason::OriginNotAllowed => "the origin is not allowed",
+        Reason::SessionMismatch => {
+            "the session belongs to another caller; start a new one with initialize"
+        }
         Reason::UnknownResource => "nothing is configured for this host and path",
         Reason::PolicyError => "a policy that might forbid this failed to evaluate",
         Reason::IssuerUnavailable => {

@@ -18,6 +18,8 @@ use super::fixtures::user;
 use super::fixtures::verified;
 use super::fixtures::with_arguments;
 use super::reads::Fields;
+use super::reads::Names;
+use super::reads::Reads;
 use super::vocabulary;
 use crate::identity::Identity;
 use crate::identity::Principal;
@@ -41,8 +43,12 @@ fn checked(
     let prepared = engine.prepare(operation, &facts).unwrap();
     let mut complete = context.clone();
     complete.client_ip.get_or_insert([192, 0, 2, 1].into());
+    let reads = Reads {
+        fields: Fields::ALL,
+        arguments: Names::All,
+    };
     let (request, entities) = engine
-        .question(&prepared, Fields::ALL, operation, &complete)
+        .question(&prepared, &reads, operation, &complete)
         .unwrap();
     Request::new(
         request.principal().unwrap().clone(),

@@ -100,23 +100,37 @@ impl Catalogue {
         catalogue
     }
 
-    /// Every tool that is listed, as its server and its name.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let servers = self.servers.iter();
-        servers.flat_map(|(server, tools)| names_of(server, tools))
+    /// Every tool with its server and its name, in their order.
+    pub(super) fn tools(&self) -> Vec<(&str, &str, &Tool)> {
+        let mut all: Vec<_> = self
+            .servers
+            .iter()
+            .flat_map(|(server, tools)| {
+                let tools = tools.iter();
+                tools.map(|(name, tool)| (&**server, &**name, tool))
+            })
+            .collect();
+        all.sort_by_key(|(server, name, _)| (*server, *name));
+        all
+    }
+
+    /// The names of the tools of a server.
+    pub(super) fn names(&self, server: &str) -> Vec<&str> {
+        let tools = self.servers.get(server).into_iter();
+        let mut names: Vec<&str> = tools.flat_map(HashMap::keys).map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether any tool of the server is listed.
+    pub(super) fn lists(&self, server: &str) -> bool {
+        self.servers.contains_key(server)
     }
 
     /// The tool, if it is listed.
     pub(super) fn tool(&self, server: &str, name: &str) -> Option<&Tool> {
         self.servers.get(server)?.get(name)
     }
-}
-
-fn names_of<'a>(
-    server: &'a str,
-    tools: &'a HashMap<String, Tool>,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    tools.keys().map(move |tool| (server, tool.as_str()))
 }
 
 #[derive(Debug, Deserialize)]

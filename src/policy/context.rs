@@ -1,6 +1,5 @@
 //! The Cedar context of a request, holding only what its policies read.
 
-use bytes::Bytes;
 use cedar_policy::Context;
 use cedar_policy::Entity;
 use cedar_policy::EntityUid;
@@ -9,9 +8,12 @@ use cedar_policy::RestrictedExpression;
 use super::facts::text;
 use super::facts::texts;
 use super::reads::Fields;
+use super::reads::Names;
+use crate::request::Arguments;
 use crate::request::RequestContext;
 use crate::request::arguments;
 use crate::request::arguments::ArgumentValue;
+use crate::request::arguments::Flat;
 
 /// Why a request could not be put into Cedar's terms. Nothing can then be said about its
 /// policies, so it is denied.
@@ -20,6 +22,15 @@ pub(super) enum Unusable {
     /// The arguments are over a bound, or not an object.
     #[error("the arguments cannot be read: {0}")]
     Arguments(#[from] arguments::ArgumentsFault),
+    /// A policy reads an argument of which the upstream may make another value.
+    #[error("readers differ on a number in the argument `{0}`")]
+    AmbiguousNumber(String),
+    /// A policy asks whether there are arguments, and nobody can tell.
+    #[error("the arguments are not known")]
+    UnknownArguments,
+    /// A policy asks whether there is an address, and there always is one: it is only not known.
+    #[error("the client's address is not known")]
+    UnknownAddress,
     /// Cedar refused a value.
     #[error("the request has no form in Cedar: {0}")]
     Value(String),
@@ -28,11 +39,11 @@ pub(super) enum Unusable {
     UnknownServer(String),
 }
 
-/// The context, with `fields` only.
+/// The context, with `fields` only; `args` is the entity of the arguments, where they are known.
 pub(super) fn context(
     fields: Fields,
     request: &RequestContext,
-    args: &EntityUid,
+    args: Option<&EntityUid>,
 ) -> Result<Context, Unusable> {
     if fields == Fields::NONE {
         return Ok(Context::empty());
@@ -63,23 +74,34 @@ pub(super) fn context(
     add(Fields::REQUEST_ID, "requestId", &|| {
         Some(text(&request.request_id))
     });
+    // As with the address: whatever reads arguments that are not known fails.
     add(Fields::ARGS, "args", &|| {
-        Some(RestrictedExpression::new_entity_uid(args.clone()))
+        args.cloned().map(RestrictedExpression::new_entity_uid)
     });
     Context::from_pairs(pairs).map_err(|error| Unusable::Value(error.to_string()))
 }
 
-/// The entity whose tags are the arguments.
-pub(super) fn args(sent: Option<&Bytes>, uid: &EntityUid) -> Result<Entity, Unusable> {
-    let arguments = match sent {
-        Some(bytes) => arguments::parse(bytes)?,
-        None => Vec::new(),
+/// The entity whose tags are the arguments; none where they are not known. Policies read those in
+/// `names`, so no other can keep them from an answer.
+pub(super) fn args(
+    sent: &Arguments,
+    uid: &EntityUid,
+    names: &Names,
+) -> Result<Option<Entity>, Unusable> {
+    let Flat { values, ambiguous } = match sent {
+        Arguments::Json(bytes) => arguments::read(bytes)?,
+        Arguments::None => Flat::default(),
+        Arguments::Unknown => return Ok(None),
     };
-    let mut tags = Vec::with_capacity(arguments.len());
-    for (name, value) in arguments {
+    if let Some(name) = ambiguous.into_iter().find(|name| names.contains(name)) {
+        return Err(Unusable::AmbiguousNumber(name));
+    }
+    let mut tags = Vec::with_capacity(values.len());
+    for (name, value) in values {
         tags.push((name, argument(value)?));
     }
     Entity::new_with_tags(uid.clone(), [], [], tags)
+        .map(Some)
         .map_err(|error| Unusable::Value(error.to_string()))
 }
 

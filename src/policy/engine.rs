@@ -27,11 +27,14 @@ use super::index::Index;
 use super::index::Number;
 use super::index::Subject;
 use super::reads::Fields;
+use super::reads::Reads;
+use super::shape::Shape;
 use super::targets::Located;
 use super::targets::Targets;
 use super::vocabulary::Vocabulary;
 use crate::identity::Identity;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Target;
@@ -39,7 +42,7 @@ use crate::request::Thing;
 
 /// Most remembered pairs of caller and target.
 const MAX_PREPARED: u64 = 4_096;
-/// Most policies in all remembered slices together.
+/// Most policies in all remembered slices together, each argument that they name counted as one.
 const MAX_SLICED: u64 = 16_384;
 /// Longest name of a target, in bytes, that is worth remembering. Callers choose these names, so
 /// without a bound on each the bound on their number would bound nothing.
@@ -51,13 +54,15 @@ pub(super) struct Live {
     pub(super) id: Arc<str>,
     pub(super) policy: Policy,
     pub(super) forbid: bool,
-    pub(super) reads: Fields,
+    pub(super) reads: Reads,
     /// The same in detail.
     pub(super) reading: Reading,
     /// `@reason`
     pub(super) reason: Option<String>,
     /// Worked out on the first deny that it has a part in.
     pub(super) formula: OnceLock<Formula>,
+    /// Worked out when it is first asked what stands without a request.
+    pub(super) shape: OnceLock<Shape>,
 }
 
 /// Policies, entities and index, and what has been worked out from them so far.
@@ -80,7 +85,7 @@ pub(super) struct Engine {
 pub(super) struct Slice {
     pub(super) members: Box<[Number]>,
     set: PolicySet,
-    pub(super) reads: Fields,
+    pub(super) reads: Reads,
 }
 
 /// Everything about a request that does not depend on its context.
@@ -120,7 +125,7 @@ impl Engine {
             prepared: Cache::new(MAX_PREPARED),
             slices: Cache::builder()
                 .max_capacity(MAX_SLICED)
-                .weigher(|members: &Box<_>, _| weight(members))
+                .weigher(|_, slice: &Arc<Slice>| slice.weight())
                 .build(),
         }
     }
@@ -168,7 +173,7 @@ impl Engine {
         operation: &Operation,
         facts: &PrincipalFacts,
     ) -> Result<Arc<Prepared>, Unusable> {
-        if name_length(&operation.target.thing) > MAX_REMEMBERED_NAME {
+        if !is_memorable(&operation.target.thing) {
             return self.prepare(operation, facts).map(Arc::new);
         }
         let key = (facts.get().id, operation.action, operation.target.clone());
@@ -235,11 +240,19 @@ impl Engine {
     pub(super) fn question<'a>(
         &self,
         prepared: &'a Prepared,
-        reads: Fields,
+        reads: &Reads,
         operation: &Operation,
         context: &RequestContext,
     ) -> Result<(Request, Cow<'a, Entities>), Unusable> {
-        let values = context::context(reads, context, &self.vocabulary.args)?;
+        let known = operation.arguments != Arguments::Unknown;
+        if !known && reads.fields.contains(Fields::HAS_ARGS) {
+            return Err(Unusable::UnknownArguments);
+        }
+        if context.client_ip.is_none() && reads.fields.contains(Fields::HAS_CLIENT_IP) {
+            return Err(Unusable::UnknownAddress);
+        }
+        let args = known.then_some(&self.vocabulary.args);
+        let values = context::context(reads.fields, context, args)?;
         let request = Request::new(
             prepared.principal.clone(),
             prepared.action.clone(),
@@ -249,11 +262,9 @@ impl Engine {
         )
         .map_err(|error| Unusable::Value(error.to_string()))?;
         let mut more = Vec::new();
-        if reads.contains(Fields::ARGS) {
-            more.push(context::args(
-                operation.arguments.as_ref(),
-                &self.vocabulary.args,
-            )?);
+        if reads.fields.contains(Fields::ARGS) {
+            let (sent, uid) = (&operation.arguments, &self.vocabulary.args);
+            more.extend(context::args(sent, uid, &reads.arguments)?);
         }
         if per_request(&operation.target.thing) {
             let located = self.locate(&operation.target)?;
@@ -269,7 +280,8 @@ impl Engine {
         Ok((request, Cow::Owned(entities)))
     }
 
-    fn answer(
+    /// Asks Cedar, or remembers.
+    pub(super) fn answer(
         &self,
         prepared: &Prepared,
         operation: &Operation,
@@ -282,27 +294,13 @@ impl Engine {
         if let Some(decided) = prepared.decided.get() {
             return Ok(decided.clone());
         }
-        let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
+        let (request, entities) = self.question(prepared, &slice.reads, operation, context)?;
         let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
         let evaluation = Evaluation::of(&response, self);
-        if slice.reads == Fields::NONE && !per_request(&operation.target.thing) {
+        if slice.reads == Reads::NONE && !per_request(&operation.target.thing) {
             return Ok(prepared.decided.get_or_init(|| evaluation).clone());
         }
         Ok(evaluation)
-    }
-
-    /// What some of the candidates say on their own.
-    pub(super) fn among(
-        &self,
-        prepared: &Prepared,
-        some: Vec<Number>,
-        operation: &Operation,
-        context: &RequestContext,
-    ) -> Result<Evaluation, Unusable> {
-        let slice = self.slice_of(some.into())?;
-        let (request, entities) = self.question(prepared, slice.reads, operation, context)?;
-        let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
-        Ok(Evaluation::of(&response, self))
     }
 
     /// The policy of an id.
@@ -337,20 +335,16 @@ impl Engine {
         caller: &[u32],
     ) -> Result<Arc<Slice>, Unusable> {
         let target = self.index.target_keys(located.subject());
-        self.slice_of(self.index.candidates(action, &target, caller))
-    }
-
-    fn slice_of(&self, members: Box<[Number]>) -> Result<Arc<Slice>, Unusable> {
+        let members = self.index.candidates(action, &target, caller);
         if let Some(slice) = self.slices.get(&members) {
             return Ok(slice);
         }
         let found = || members.iter().filter_map(|number| self.policy(*number));
         let set = PolicySet::from_policies(found().map(|one| one.policy.clone()))
             .map_err(|error| Unusable::Value(error.to_string()))?;
-        let reads = found().map(|one| one.reads);
         let slice = Arc::new(Slice {
             set,
-            reads: reads.fold(Fields::NONE, Fields::union),
+            reads: Reads::together(found().map(|one| &one.reads)),
             members: members.clone(),
         });
         self.slices.insert(members, Arc::clone(&slice));
@@ -377,12 +371,21 @@ impl Located<'_> {
     }
 }
 
-fn weight(members: &[Number]) -> u32 {
-    u32::try_from(members.len()).unwrap_or(u32::MAX).max(1)
+impl Slice {
+    fn weight(&self) -> u32 {
+        let names = self.reads.arguments.count();
+        let weight = self.members.len().saturating_add(names);
+        u32::try_from(weight).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// Whether the name is short enough to be remembered.
+pub(super) fn is_memorable(thing: &Thing) -> bool {
+    name_length(thing) <= MAX_REMEMBERED_NAME
 }
 
 /// Whether the entity says something that is different in every request: a route holds the path.
-fn per_request(thing: &Thing) -> bool {
+pub(super) fn per_request(thing: &Thing) -> bool {
     matches!(thing, Thing::Route(_))
 }
 

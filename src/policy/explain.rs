@@ -4,32 +4,33 @@
 //! candidates for an answer, and every candidate is then tried: only what an evaluation with the
 //! caller so changed allows is ever reported, whatever the formulas missed.
 
+mod case;
+pub(super) mod scopes;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::case::Case;
+use self::case::Holdings;
+use self::case::Related;
 use super::context::Unusable;
-use super::deep;
 use super::engine::Engine;
-use super::engine::Live;
 use super::evaluation::Verdict;
 use super::facts;
-use super::formula;
 use super::guard::Need;
-use super::reads::Fields;
-use super::solve;
+use super::solve::Effort;
 use super::solve::Goal;
 use super::solve::Goals;
-use super::solve::Setting;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::Operation;
 use crate::request::RequestContext;
 
-/// Most policies that are considered.
-const MAX_POLICIES: usize = 256;
 /// Most candidate answers that are tried.
 const MAX_TRIALS: usize = 32;
+/// Most alternatives that are found for scopes.
+const MAX_SCOPE_SETS: usize = 8;
 
 /// Why an operation is denied, and what would change that. Everything in it is sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -40,17 +41,42 @@ pub struct Explanation {
     pub roles_any: Vec<String>,
     /// Any one of these groups would be enough.
     pub groups_any: Vec<String>,
+    /// Acting through any one of these clients would be enough.
+    pub clients_any: Vec<String>,
+    /// Any one of these scopes would be enough.
+    pub scopes_any: Vec<String>,
+    /// Otherwise enough, all parts of one together: such as two roles, or a role and a scope.
+    pub rules: Vec<Rule>,
     /// The smallest set of scopes with which a token of this caller would be enough, those it has
     /// included; empty when no scope helps.
     pub required_scopes: Vec<String>,
     /// The required scopes that the token lacks.
     pub missing_scopes: Vec<String>,
-    /// Acting through any one of these clients would be enough.
-    pub clients_any: Vec<String>,
-    /// Otherwise enough, all parts of one together: such as a role and a scope.
-    pub combinations: Vec<Vec<Requirement>>,
     /// Any credential of a user or client would be enough; only ever true of a stranger.
     pub credential_suffices: bool,
+    /// That no role, group, scope or client id would be enough, and none that the caller has stands
+    /// in the way. False where it is not known.
+    pub nothing_helps: bool,
+    /// Permits that nothing about the caller keeps from holding.
+    pub circumstances: Vec<Circumstances>,
+}
+
+/// A permit that only the circumstances keep from holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Its `@id`.
+    pub policy: Arc<str>,
+    /// What it looks at, as a person would name it. Whether it holds in any is not known.
+    pub depends_on: Vec<&'static str>,
+}
+
+/// Several things that are enough together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// All of them.
+    pub needs: Vec<Requirement>,
+    /// Those that the caller lacks.
+    pub missing: Vec<Requirement>,
 }
 
 /// One part of what would be enough.
@@ -77,178 +103,153 @@ pub(super) fn explain(
         engine,
         operation,
         context,
+        effort: &Effort::new(),
     };
-    case.explain(identity).unwrap_or_default()
+    let mut explanation = Explanation::default();
+    match in_case(case, identity, &mut explanation) {
+        // What was found is true, whatever else there may be.
+        Ok(()) | Err(_) => explanation,
+    }
 }
 
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    engine: &'a Engine,
-    operation: &'a Operation,
-    context: &'a RequestContext,
-}
-
-impl Case<'_> {
-    fn explain(self, identity: &Identity) -> Result<Explanation, Unusable> {
-        let evaluation = self
-            .engine
-            .evaluate_once(self.operation, self.context, identity)?;
-        let mut explanation = Explanation::default();
-        match evaluation.verdict {
-            Verdict::Allow => return Ok(explanation),
-            Verdict::Forbidden => {
-                let reason = |id: &Arc<str>| {
-                    let policy = self.engine.live(&cedar_policy::PolicyId::new(&**id));
-                    let reason = policy.and_then(|policy| policy.reason.clone());
-                    (Arc::clone(id), reason)
-                };
-                explanation.forbidden_by = evaluation.determining.iter().map(reason).collect();
-            }
-            Verdict::NotPermitted | Verdict::ForbidFailed => {}
+fn in_case(
+    case: Case<'_>,
+    identity: &Identity,
+    explanation: &mut Explanation,
+) -> Result<(), Unusable> {
+    let evaluation = case
+        .engine
+        .evaluate_once(case.operation, case.context, identity)?;
+    match evaluation.verdict {
+        Verdict::Allow => return Ok(()),
+        Verdict::Forbidden => {
+            let reason = |id: &Arc<str>| {
+                let policy = case.engine.live(&cedar_policy::PolicyId::new(&**id));
+                let reason = policy.and_then(|policy| policy.reason.clone());
+                (Arc::clone(id), reason)
+            };
+            explanation.forbidden_by = evaluation.determining.iter().map(reason).collect();
         }
-        match identity {
-            Identity::Verified(principal) => self.helpful(principal, &mut explanation)?,
-            // A stranger could come back as either.
-            Identity::Anonymous => {
-                for kind in [PrincipalKind::User, PrincipalKind::Client] {
-                    self.helpful(&facts::nobody(kind), &mut explanation)?;
-                    if explanation != Explanation::default() {
-                        break;
-                    }
+        Verdict::NotPermitted | Verdict::ForbidFailed => {}
+    }
+    match identity {
+        Identity::Verified(principal) => {
+            add_known(case, principal, explanation)?;
+        }
+        // A stranger could come back as either.
+        Identity::Anonymous => {
+            for kind in [PrincipalKind::User, PrincipalKind::Client] {
+                let nobody = facts::nobody(kind);
+                let goals = case.goals(&nobody, &case.related()?)?;
+                if add(case, &nobody, &goals, &goals, explanation)? {
+                    break;
                 }
             }
         }
-        Ok(explanation)
     }
+    Ok(())
+}
 
-    /// Adds what would help this caller.
-    fn helpful(self, caller: &Principal, explanation: &mut Explanation) -> Result<(), Unusable> {
-        let mut tried = 0_usize;
-        for goal in self.goals(caller)? {
-            // Scopes alone are looked at below, from scratch.
-            let scopes_only = goal.iter().all(|need| matches!(need, Need::Scope(_)));
-            if tried == MAX_TRIALS || (scopes_only && !goal.is_empty()) {
-                continue;
-            }
-            tried = tried.saturating_add(1);
-            if self.would_allow(changed(caller, &goal))? {
-                explanation.add(goal);
-            }
-        }
-        let mut bare = caller.clone();
-        bare.scopes.clear();
-        for goal in self.goals(&bare)?.into_iter().take(MAX_TRIALS) {
-            let Some(scopes) = self.scopes(&goal)? else {
-                continue;
-            };
-            let missing: Vec<_> = scopes.difference(&caller.scopes).cloned().collect();
-            bare.scopes.clone_from(&scopes);
-            if !missing.is_empty() && self.would_allow(bare.clone())? {
-                explanation.missing_scopes = missing;
-                explanation.required_scopes = scopes.into_iter().collect();
-                break;
-            }
-        }
-        Ok(())
+/// Adds what would help this caller, or that nothing would.
+fn add_known(
+    case: Case<'_>,
+    caller: &Principal,
+    explanation: &mut Explanation,
+) -> Result<(), Unusable> {
+    let related = case.related()?;
+    let goals = case.goals(caller, &related)?;
+    let rules = case.goals(&stripped(caller), &related)?;
+    let helped = add(case, caller, &goals, &rules, explanation)?;
+    if !helped && explanation.forbidden_by.is_empty() {
+        explanation.nothing_helps = goals.is_empty() && rules.is_empty() && !related.is_open;
+        explanation.circumstances = circumstances(case, caller, &related)?;
     }
+    Ok(())
+}
 
-    /// What could be enough, going by the formulas.
-    fn goals(self, caller: &Principal) -> Result<Goals, Unusable> {
-        let identity = Identity::Verified(Arc::new(caller.clone()));
-        let facts = self.engine.facts(&identity);
-        let prepared = self.engine.prepare(self.operation, &facts)?;
-        let mut policies: Vec<&Live> = self
-            .engine
-            .related(self.operation)?
-            .into_iter()
-            .filter_map(|number| self.engine.policy(number))
-            .collect();
-        // Forbids first: a goal that a forbid stops is none.
-        policies.sort_by_key(|policy| !policy.forbid);
-        policies.truncate(MAX_POLICIES);
-        let reads = policies.iter().map(|policy| policy.reads);
-        let reads = reads.fold(Fields::NONE, Fields::union);
-        if policies.iter().any(|policy| policy.formula.get().is_none()) {
-            deep::run(|| {
-                for policy in &policies {
-                    let make = || formula::of_policy(&policy.policy, !policy.forbid);
-                    policy.formula.get_or_init(make);
-                }
-            })
-            .ok_or_else(|| Unusable::Value("there is no thread to explain on".to_owned()))?;
+/// Adds what would help, and says whether anything would. `goals` are what the caller lacks, `rules`
+/// what anybody needs.
+fn add(
+    case: Case<'_>,
+    caller: &Principal,
+    goals: &Goals,
+    rules: &Goals,
+    explanation: &mut Explanation,
+) -> Result<bool, Unusable> {
+    let holdings = case.holdings(caller)?;
+    // Scopes alone are looked at below, from scratch.
+    let scopes_only = |goal: &Goal| goal.iter().all(|need| matches!(need, Need::Scope(_)));
+    let others = goals
+        .iter()
+        .filter(|goal| goal.is_empty() || !scopes_only(goal));
+    let mut helped = false;
+    for goal in others.take(MAX_TRIALS) {
+        if case.would_allow(changed(caller, goal))? {
+            explanation.add(&whole(case, goal, rules, &holdings)?, &holdings);
+            helped = true;
         }
-        let (request, entities) =
-            self.engine
-                .question(&prepared, reads, self.operation, self.context)?;
-        let scopes = self
-            .engine
-            .locate(&self.operation.target)?
-            .server
-            .implied_scopes(&caller.scopes);
-        let setting = Setting {
-            request: &request,
-            entities: &entities,
-            principal: caller,
-            scopes: &scopes,
-        };
-        let mut past_forbids = solve::given(true);
-        let mut permits = Goals::new();
-        for policy in policies {
-            let formula = policy.formula.get();
-            let goals = formula.map_or_else(Goals::new, |formula| setting.solve(formula));
-            if policy.forbid {
-                past_forbids = solve::both(&past_forbids, &goals);
-            } else {
-                permits.extend(goals);
-            }
-        }
-        Ok(solve::both(&solve::smallest(permits), &past_forbids))
     }
+    for scopes in scopes::alternatives(case, caller, MAX_SCOPE_SETS)? {
+        if explanation.required_scopes.is_empty() {
+            let missing = scopes.difference(&caller.scopes);
+            explanation.missing_scopes = missing.cloned().collect();
+            explanation.required_scopes = scopes.iter().cloned().collect();
+        }
+        let goal = scopes.into_iter().map(Need::Scope).collect();
+        explanation.add(&goal, &holdings);
+        helped = true;
+    }
+    Ok(helped)
+}
 
-    /// The scopes of a goal of scopes, without those that others of it imply; nothing for another
-    /// goal, or where a name could not stand in a challenge (RFC 6749, section 3.3).
-    fn scopes(self, goal: &Goal) -> Result<Option<BTreeSet<String>>, Unusable> {
-        let token = |scope: &String| {
-            let part = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-            !scope.is_empty() && scope.bytes().all(part)
-        };
-        let mut scopes = BTreeSet::new();
-        for need in goal {
-            match need {
-                Need::Scope(scope) if token(scope) => scopes.insert(scope.clone()),
-                Need::Scope(_) | Need::Member(_) | Need::Client(_) => return Ok(None),
-            };
-        }
-        let server = self.engine.locate(&self.operation.target)?.server;
-        for scope in scopes.clone() {
-            let mut others = scopes.clone();
-            others.remove(&scope);
-            if server.implied_scopes(&others).contains(&scope) {
-                scopes = others;
-            }
-        }
-        Ok(Some(scopes))
-    }
+/// The whole of the rule of which the caller lacks `goal`.
+fn whole(
+    case: Case<'_>,
+    goal: &Goal,
+    rules: &Goals,
+    holdings: &Holdings<'_>,
+) -> Result<Goal, Unusable> {
+    let rule = rules.iter().find(|rule| holdings.lacking(rule) == *goal);
+    case.reduced(rule.unwrap_or(goal))
+}
 
-    fn would_allow(self, caller: Principal) -> Result<bool, Unusable> {
-        let identity = Identity::Verified(Arc::new(caller));
-        let evaluation = self
-            .engine
-            .evaluate_once(self.operation, self.context, &identity)?;
-        Ok(evaluation.allows())
-    }
+fn circumstances(
+    case: Case<'_>,
+    caller: &Principal,
+    related: &Related<'_>,
+) -> Result<Vec<Circumstances>, Unusable> {
+    let found = case.hurdles(caller, related)?.into_iter();
+    let named = found.map(|(policy, reads)| Circumstances {
+        policy: Arc::clone(&policy.id),
+        depends_on: reads.in_words(),
+    });
+    Ok(named.collect())
 }
 
 impl Explanation {
-    fn add(&mut self, goal: Goal) {
-        let mut parts: Vec<Requirement> = goal.into_iter().map(requirement).collect();
-        parts.sort();
-        match parts.as_slice() {
-            [] => self.credential_suffices = true,
-            [Requirement::Role(role)] => self.roles_any.push(role.clone()),
-            [Requirement::Group(group)] => self.groups_any.push(group.clone()),
-            [Requirement::Client(client)] => self.clients_any.push(client.clone()),
-            [Requirement::Scope(_)] | [_, _, ..] => self.combinations.push(parts),
+    fn add(&mut self, goal: &Goal, holdings: &Holdings<'_>) {
+        let missing = sorted(&holdings.lacking(goal));
+        let needs = sorted(goal);
+        let list = match needs.as_slice() {
+            [] => {
+                self.credential_suffices = true;
+                return;
+            }
+            [Requirement::Role(role)] => (&mut self.roles_any, role),
+            [Requirement::Group(group)] => (&mut self.groups_any, group),
+            [Requirement::Client(client)] => (&mut self.clients_any, client),
+            [Requirement::Scope(scope)] => (&mut self.scopes_any, scope),
+            [_, _, ..] => {
+                let rule = Rule { needs, missing };
+                if !self.rules.contains(&rule) {
+                    self.rules.push(rule);
+                }
+                return;
+            }
+        };
+        let (names, name) = list;
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
 }
@@ -257,7 +258,7 @@ impl Explanation {
 fn changed(caller: &Principal, goal: &Goal) -> Principal {
     let mut caller = caller.clone();
     for need in goal {
-        match requirement(need.clone()) {
+        match requirement(need) {
             Requirement::Role(role) => {
                 caller.roles.insert(role);
             }
@@ -273,7 +274,24 @@ fn changed(caller: &Principal, goal: &Goal) -> Principal {
     caller
 }
 
-fn requirement(need: Need) -> Requirement {
+/// The caller with nothing that a goal could name.
+fn stripped(caller: &Principal) -> Principal {
+    Principal {
+        roles: BTreeSet::new(),
+        groups: BTreeSet::new(),
+        scopes: BTreeSet::new(),
+        client_id: String::new(),
+        ..caller.clone()
+    }
+}
+
+fn sorted(goal: &Goal) -> Vec<Requirement> {
+    let mut parts: Vec<_> = goal.iter().map(requirement).collect();
+    parts.sort();
+    parts
+}
+
+fn requirement(need: &Need) -> Requirement {
     match need {
         Need::Member(uid) => {
             let name = uid.id().unescaped().to_owned();
@@ -284,7 +302,7 @@ fn requirement(need: Need) -> Requirement {
                 Requirement::Group(name)
             }
         }
-        Need::Scope(scope) => Requirement::Scope(scope),
-        Need::Client(client) => Requirement::Client(client),
+        Need::Scope(scope) => Requirement::Scope(scope.clone()),
+        Need::Client(client) => Requirement::Client(client.clone()),
     }
 }

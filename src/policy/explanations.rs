@@ -1,9 +1,13 @@
-//! What the explanations of the examples and of the starter set say.
+//! What the explanations of the examples and of the starter set say, and those of every shape of policy.
+
+mod scopes;
+mod shapes;
 
 use crate::identity::Identity;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::policy::Verdict;
+use crate::policy::fixtures::all;
 use crate::policy::fixtures::call;
 use crate::policy::fixtures::context;
 use crate::policy::fixtures::examples;
@@ -54,35 +58,35 @@ fn the_examples_explain_themselves() {
             "docs:read",
             "docs/update",
             &context(),
-            "requires scopes [docs:read, docs:write], but token has [docs:read]",
+            "requires all of scopes [docs:read, docs:write], but token has [docs:read], missing [docs:write]",
         ),
         (
             "hr",
             "",
             "payroll/run",
             &context(),
-            "requires any of roles [finance], but client has [hr]",
+            "requires all of roles [finance, hr], but client has [hr], missing [finance]",
         ),
         (
             "",
             "",
             "payroll/run",
             &context(),
-            "requires role finance and role hr",
+            "requires all of roles [finance, hr], but client has [], missing [finance, hr]",
         ),
         (
             "support",
             "",
             "billing/refund",
             &context(),
-            "no policy allows this",
+            "no policy allows this for any role, scope or client; policy refund-small depends on the arguments",
         ),
         (
             "contractor",
             "",
             "build/wipe",
             &context(),
-            "requires scopes [mcp:destructive], but token has []; forbidden by policy \
+            "requires any of scopes [mcp:destructive], but token has []; forbidden by policy \
           no-destructive-without-scope: Destructive tools need the scope mcp:destructive.",
         ),
     ] {
@@ -106,7 +110,8 @@ fn other_answers_of_the_examples() {
     let explanation = snapshot.explain(&list, &context(), &caller);
     assert_eq!(explanation.clients_any, ["claude-desktop", "vscode"]);
     let docs = operation(Action::ToolsList, "docs", Thing::Server);
-    assert_eq!(snapshot.challenge_scopes(&docs, &context()), ["docs:read"]);
+    let challenged = snapshot.challenge_scopes(&all(&[docs]), &context());
+    assert_eq!(*challenged, ["docs:read"]);
 }
 
 #[test]
@@ -152,10 +157,8 @@ fn the_starter_set_means_what_it_says() {
     assert!(explanation.credential_suffices);
     assert_eq!(explanation.required_scopes, Vec::<String>::new());
     let forecast = call("weather/get_forecast");
-    assert_eq!(
-        snapshot.challenge_scopes(&forecast, &context()),
-        ["weather:read"]
-    );
+    let challenged = snapshot.challenge_scopes(&all(&[forecast]), &context());
+    assert_eq!(*challenged, ["weather:read"]);
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn a_mixed_need_is_no_scope_challenge() {
     let caller = verified(user("", ""));
     let explanation = snapshot.explain(&call("s/x"), &context(), &caller);
     assert_eq!(explanation.required_scopes, Vec::<String>::new());
-    assert_eq!(explanation.combinations.len(), 1);
+    assert_eq!(explanation.rules.len(), 1);
     let holder = verified(user("r", ""));
     let explanation = snapshot.explain(&call("s/x"), &context(), &holder);
     assert_eq!(explanation.required_scopes, ["s"]);

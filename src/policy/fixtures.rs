@@ -15,7 +15,9 @@ use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
+use crate::request::Operations;
 use crate::request::RequestContext;
 use crate::request::Target;
 use crate::request::Thing;
@@ -139,14 +141,23 @@ pub(super) fn operation(action: Action, server: &str, thing: Thing) -> Operation
             server: server.into(),
             thing,
         },
-        arguments: None,
+        arguments: Arguments::None,
+    }
+}
+
+/// These operations, all in one request.
+pub(super) fn all(operations: &[Operation]) -> Operations {
+    let (first, rest) = operations.split_first().unwrap();
+    Operations {
+        first: first.clone(),
+        rest: rest.to_vec(),
     }
 }
 
 /// The same with arguments.
 pub(super) fn with_arguments(operation: Operation, json: &str) -> Operation {
     Operation {
-        arguments: Some(json.to_owned().into()),
+        arguments: Arguments::Json(json.to_owned().into()),
         ..operation
     }
 }

@@ -7,13 +7,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cedar_policy::Authorizer;
+use cedar_policy::PolicySet;
+
 use super::context::Unusable;
 use super::engine::Engine;
 use super::engine::Live;
+use super::engine::Prepared;
+use super::evaluation::Evaluation;
 use super::evaluation::Verdict;
 use super::facts::PrincipalFacts;
 use super::gaps::Gaps;
-use super::index::Number;
+use super::gaps::KnownArguments;
+use super::gaps::Part;
+use super::reads::Fields;
+use super::reads::Reads;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::RequestContext;
 
@@ -64,15 +73,14 @@ fn look(
     gaps: &Gaps,
 ) -> Result<Foresight, Unusable> {
     let prepared = engine.remembered(operation, facts)?;
-    let mut known: Vec<Number> = Vec::new();
-    let mut unknown: Vec<&Live> = Vec::new();
-    for number in &*prepared.slice.members {
-        match engine.policy(*number) {
-            Some(live) if touches(gaps, live) => unknown.push(live),
-            Some(_) | None => known.push(*number),
-        }
+    if is_spoilt(operation, context, prepared.slice.reads.fields, gaps) {
+        return Ok(Foresight::Whole);
     }
-    let evaluation = engine.among(&prepared, known, operation, context)?;
+    let members = prepared.slice.members.iter();
+    let (unknown, known): (Vec<&Live>, Vec<&Live>) = members
+        .filter_map(|number| engine.policy(*number))
+        .partition(|live| touches(gaps, live));
+    let evaluation = among(engine, &prepared, &known, operation, context)?;
     let decided = |allow| Foresight::Decided {
         allow,
         policies: evaluation.determining.clone(),
@@ -97,6 +105,33 @@ fn look(
     } else {
         decided(allow)
     })
+}
+
+/// What these candidates say on their own.
+fn among(
+    engine: &Engine,
+    prepared: &Prepared,
+    some: &[&Live],
+    operation: &Operation,
+    context: &RequestContext,
+) -> Result<Evaluation, Unusable> {
+    let reads = Reads::together(some.iter().map(|live| &live.reads));
+    let (request, entities) = engine.question(prepared, &reads, operation, context)?;
+    let set = PolicySet::from_policies(some.iter().map(|live| live.policy.clone()))
+        .map_err(|error| Unusable::Value(error.to_string()))?;
+    let response = Authorizer::new().is_authorized(&request, &set, &entities);
+    Ok(Evaluation::of(&response, engine))
+}
+
+/// Whether the request is denied for what is known to be missing from it, whatever else is.
+fn is_spoilt(operation: &Operation, context: &RequestContext, reads: Fields, gaps: &Gaps) -> bool {
+    let no_arguments = operation.arguments == Arguments::Unknown
+        && gaps.arguments == KnownArguments::All
+        && reads.contains(Fields::HAS_ARGS);
+    let no_address = context.client_ip.is_none()
+        && !gaps.parts.contains(&Part::ClientIp)
+        && reads.contains(Fields::HAS_CLIENT_IP);
+    no_arguments || no_address
 }
 
 fn related(engine: &Engine, operation: &Operation, gaps: &Gaps) -> Result<bool, Unusable> {

@@ -16,6 +16,8 @@ use cedar_policy::pst::Expr;
 
 use super::guard;
 use super::guard::Need;
+use super::reads;
+use super::reads::Fields;
 
 /// What must be so for a permit to hold, or for a forbid not to. Negations are pushed down to the
 /// leaves.
@@ -31,14 +33,39 @@ pub(super) enum Formula {
     All(Vec<Self>),
     /// At least one of them.
     Any(Vec<Self>),
-    /// Something else: true when the expression evaluates to the value.
-    Evaluates(Box<Expression>, bool),
+    /// Something else.
+    Evaluates(Box<Question>),
+    /// Something of which nothing can be said.
+    Unknown,
+}
+
+/// Something that is put to Cedar when it matters: true when the expression evaluates to the value.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) expression: Expression,
+    pub(super) wanted: bool,
+    /// What it reads of the context.
+    pub(super) reads: Fields,
+    /// Whether other roles, groups, scopes or another client id could change the answer.
+    pub(super) of_caller: bool,
+}
+
+impl Formula {
+    /// Whether it may become true in a way that solving does not see.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Known(_) | Self::Has(_) | Self::Lacks(_) => false,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_open),
+            Self::Evaluates(question) => question.of_caller,
+            Self::Unknown => true,
+        }
+    }
 }
 
 /// The formula for `policy` to be satisfied, or not to be.
 pub(super) fn of_policy(policy: &Policy, satisfied: bool) -> Formula {
     let Ok(tree) = policy.to_pst() else {
-        return Formula::Known(false);
+        return Formula::Unknown;
     };
     let tree = tree.body();
     let mut parts: Vec<Formula> = scope(&tree.principal)
@@ -187,7 +214,39 @@ fn scope(constraint: &pst::PrincipalConstraint) -> Option<Expr> {
 /// Cedar cannot read it back, nothing is promised about it.
 fn evaluates(expression: &Expr, wanted: bool) -> Formula {
     match Expression::from_str(&expression.to_string()) {
-        Ok(expression) => Formula::Evaluates(Box::new(expression), wanted),
-        Err(_) => Formula::Known(false),
+        Ok(parsed) => Formula::Evaluates(Box::new(Question {
+            expression: parsed,
+            wanted,
+            reads: reads::of(expression),
+            of_caller: is_of_caller(expression),
+        })),
+        Err(_) => Formula::Unknown,
+    }
+}
+
+/// Whether roles, groups, scopes or the client id have a part in it: anything that is done with the
+/// principal but to look at another of its attributes, its tags, its type or its id.
+fn is_of_caller(expression: &Expr) -> bool {
+    expression.reduce(&of_caller_here, &|a, b| a || b, false)
+}
+
+fn of_caller_here(expression: &Expr) -> Option<bool> {
+    match expression {
+        Expr::GetAttr { expr, attr } if guard::is_principal(expr) => {
+            Some(matches!(attr.as_str(), "scopes" | "clientId"))
+        }
+        Expr::HasAttr { expr, .. } if guard::is_principal(expr) => Some(false),
+        Expr::Is {
+            expr,
+            in_expr: None,
+            ..
+        } if guard::is_principal(expr) => Some(false),
+        Expr::BinaryOp {
+            op: BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::GetTag | BinaryOp::HasTag,
+            left,
+            right,
+        } if guard::is_principal(left) => Some(is_of_caller(right)),
+        Expr::Var(pst::Var::Principal) => Some(true),
+        _ => None,
     }
 }

@@ -140,10 +140,6 @@ impl Reading {
         self.any |= other.any;
         self
     }
-
-    fn reads_arguments(&self) -> bool {
-        self.any || !self.named.is_empty()
-    }
 }
 
 impl Gaps {
@@ -157,18 +153,18 @@ impl Gaps {
 
     /// Whether something is missing that is read.
     pub(super) fn matter_for(&self, reading: &Reading) -> bool {
-        let unknown = match &self.arguments {
+        self.may_spoil(reading) || !self.parts.is_disjoint(&reading.parts)
+    }
+
+    /// Whether an argument is missing that is read. It may be such that the request is denied for
+    /// being read at all: arguments that cannot be read, and numbers that readers differ on.
+    pub(super) fn may_spoil(&self, reading: &Reading) -> bool {
+        match &self.arguments {
             KnownArguments::All => false,
             KnownArguments::AllBut(lost) => reading.any || !reading.named.is_disjoint(lost),
             KnownArguments::These(known) => reading.any || !reading.named.is_subset(known),
-            KnownArguments::None => reading.reads_arguments(),
-        };
-        unknown || !self.parts.is_disjoint(&reading.parts)
-    }
-
-    /// Whether the arguments may have been such that whatever reads any is denied.
-    pub(super) fn may_spoil(&self, reading: &Reading) -> bool {
-        self.arguments == KnownArguments::None && reading.reads_arguments()
+            KnownArguments::None => reading.any || !reading.named.is_empty(),
+        }
     }
 
     /// What is read and missing, for people.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use cedar_policy::Entities;
 use cedar_policy::Entity;
@@ -22,6 +23,16 @@ use crate::fault::Source;
 #[derive(Debug, Default)]
 pub(super) struct Hierarchy {
     above: HashMap<EntityUid, Vec<EntityUid>>,
+    written: Vec<Written>,
+}
+
+/// One entry of the file.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) uid: EntityUid,
+    pub(super) parents: Vec<EntityUid>,
+    /// In bytes of the file.
+    pub(super) span: Range<usize>,
 }
 
 impl Hierarchy {
@@ -34,7 +45,7 @@ impl Hierarchy {
     ) -> Self {
         let listed = strict_json::list::<Listed>(source, faults);
         let mut seen = HashSet::new();
-        let mut entities = Vec::new();
+        let mut written = Vec::new();
         for Placed { value, span } in listed {
             let uid = value.uid.uid(vocabulary);
             let other_type = |parent: &&Uid| parent.kind() != value.uid.kind();
@@ -47,14 +58,22 @@ impl Hierarchy {
                 faults.push(Fault::error(source, Some(span), message));
             } else if seen.insert(uid.clone()) {
                 let parents = value.parents.iter().map(|parent| parent.uid(vocabulary));
-                entities.push(Entity::new_no_attrs(uid, parents.collect()));
+                written.push(Written {
+                    uid,
+                    parents: parents.collect(),
+                    span,
+                });
             } else {
                 let message = format!("`{uid}` is listed twice");
                 faults.push(Fault::error(source, Some(span), message));
             }
         }
+        let entities = written.iter().map(|one| {
+            let parents = one.parents.iter().cloned().collect();
+            Entity::new_no_attrs(one.uid.clone(), parents)
+        });
         match Entities::from_entities(entities, Some(schema)) {
-            Ok(entities) => Self::of(&entities, &seen),
+            Ok(entities) => Self::of(&entities, written),
             Err(error) => {
                 // A cycle has no one place.
                 let message = format!("the hierarchy is not usable: {error}");
@@ -64,15 +83,30 @@ impl Hierarchy {
         }
     }
 
-    fn of(entities: &Entities, listed: &HashSet<EntityUid>) -> Self {
-        let above = listed
+    /// The names of this kind that the file lists, and of what they are included in.
+    pub(super) fn names<'a>(&'a self, kind: &'a EntityTypeName) -> impl Iterator<Item = &'a str> {
+        let all = self
+            .above
             .iter()
-            .map(|uid| {
-                let above = entities.ancestors(uid).into_iter().flatten().cloned();
-                (uid.clone(), above.collect())
+            .flat_map(|(uid, above)| above.iter().chain([uid]));
+        all.filter(move |uid| uid.type_name() == kind)
+            .map(|uid| uid.id().unescaped())
+    }
+
+    fn of(entities: &Entities, written: Vec<Written>) -> Self {
+        let above = written
+            .iter()
+            .map(|one| {
+                let above = entities.ancestors(&one.uid).into_iter().flatten().cloned();
+                (one.uid.clone(), above.collect())
             })
             .collect();
-        Self { above }
+        Self { above, written }
+    }
+
+    /// The entries of the file, in its order.
+    pub(super) fn written(&self) -> &[Written] {
+        &self.written
     }
 
     /// The entities of these names, and everything that they are included in.

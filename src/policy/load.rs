@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cedar_policy::Policy;
 use cedar_policy::PolicyId;
 use cedar_policy::PolicySet;
+use cedar_policy::pst;
 
 use super::report;
 use crate::fault::Fault;
@@ -56,6 +57,24 @@ pub(super) fn policies(files: &[&Source], faults: &mut Vec<Fault>) -> Vec<Loaded
         faults.push(Fault::error(source, None, message).hide_excerpt());
     }
     all.into_values().collect()
+}
+
+/// A policy, and its syntax tree: making that takes most of the time of a load.
+pub(super) type Tree<'a> = (&'a Loaded, pst::Policy);
+
+/// The syntax tree of each.
+pub(super) fn trees<'a>(loaded: &'a [Loaded], faults: &mut Vec<Fault>) -> Vec<Tree<'a>> {
+    let mut trees = Vec::new();
+    for one in loaded {
+        match one.policy.to_pst() {
+            Ok(tree) => trees.push((one, tree)),
+            Err(error) => {
+                let line = report::first_line(&one.source, one.span.start);
+                faults.push(Fault::error(&one.source, Some(line), error.to_string()));
+            }
+        }
+    }
+    trees
 }
 
 fn duplicate(second: &Loaded, first: &Loaded) -> Fault {

@@ -7,8 +7,10 @@
 mod properties;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::fault::Fault;
@@ -27,6 +29,16 @@ pub struct Principals {
     api_keys: HashMap<String, Given>,
 }
 
+/// The names in the file, each with the first place of it, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Mentions {
+    pub(super) roles: BTreeMap<String, Range<usize>>,
+    pub(super) groups: BTreeMap<String, Range<usize>>,
+    /// Of users and clients; the authenticator of a static token among them.
+    pub(super) issuers: BTreeMap<String, Range<usize>>,
+    pub(super) api_keys: BTreeMap<String, Range<usize>>,
+}
+
 /// What is added to one caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Given {
@@ -38,6 +50,11 @@ struct Given {
 impl Principals {
     /// Reads the file; faults are collected, and the result then counts for nothing.
     pub fn read(source: &Source, faults: &mut Vec<Fault>) -> Self {
+        Self::read_with_mentions(source, faults).0
+    }
+
+    /// [`read`](Self::read), and what the file names.
+    pub(super) fn read_with_mentions(source: &Source, faults: &mut Vec<Fault>) -> (Self, Mentions) {
         reader::read(source, faults)
     }
 
@@ -52,6 +69,34 @@ impl Principals {
             given.add_to(&mut more);
         }
         Arc::new(more)
+    }
+
+    /// Every caller in the file, as kind, issuer, and subject, client id or key id; sorted.
+    pub fn callers(&self) -> Vec<(PrincipalKind, String, String)> {
+        let users = self.users.keys().map(|id| {
+            let (issuer, subject) = id.split_once('#').unwrap_or(("", id));
+            (PrincipalKind::User, issuer.to_owned(), subject.to_owned())
+        });
+        let clients = self.clients.iter().flat_map(|(issuer, clients)| {
+            let client = |id: &String| (PrincipalKind::Client, issuer.clone(), id.clone());
+            clients.keys().map(client)
+        });
+        let keys = self.api_keys.keys();
+        let keys = keys.map(|id| (PrincipalKind::ApiKey, String::new(), id.clone()));
+        let mut all: Vec<_> = users.chain(clients).chain(keys).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Every role that the file gives to someone.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &String> {
+        let clients = self.clients.values().flat_map(HashMap::values);
+        let all = self
+            .users
+            .values()
+            .chain(clients)
+            .chain(self.api_keys.values());
+        all.flat_map(|given| &given.roles)
     }
 
     /// What has something to add, the principal's own entry before that of its client.

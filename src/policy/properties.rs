@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use super::Evaluation;
 use super::PolicySnapshot;
+use super::Requirement;
+use super::Verdict;
 use super::fixtures::call;
 use super::fixtures::context;
 use super::fixtures::files;
@@ -19,14 +21,18 @@ use super::fixtures::user;
 use super::fixtures::verified;
 use super::fixtures::with_arguments;
 use super::reads::Fields;
+use super::reads::Reads;
+use crate::fault::Severity;
 use crate::identity::Identity;
+use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::request::Action;
 use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Thing;
 
-/// The answer of Cedar itself over every policy, with the whole context.
+/// The answer of Cedar itself over every policy, with the whole context; which arguments must be
+/// beyond doubt is up to the policies that can matter.
 fn whole(
     snapshot: &PolicySnapshot,
     operation: &Operation,
@@ -37,9 +43,14 @@ fn whole(
     let prepared = engine
         .prepare(operation, &snapshot.facts(identity))
         .unwrap();
-    let (request, entities) = engine
-        .question(&prepared, Fields::ALL, operation, context)
-        .unwrap();
+    let reads = Reads {
+        fields: Fields::VALUES,
+        arguments: prepared.slice.reads.arguments.clone(),
+    };
+    let (request, entities) = match engine.question(&prepared, &reads, operation, context) {
+        Ok(question) => question,
+        Err(unusable) => return Evaluation::unusable(&unusable),
+    };
     let all = PolicySet::from_policies(engine.policies.iter().map(|live| live.policy.clone()));
     let response = Authorizer::new().is_authorized(&request, &all.unwrap(), &entities);
     Evaluation::of(&response, engine)
@@ -85,6 +96,7 @@ fn condition() -> impl Strategy<Value = String> {
         "[\"app\", \"web\"].contains(principal.clientId)",
         "principal.tenant == \"t\"",
         "context.http.method == \"POST\"",
+        "context.session == principal.clientId",
         "context.clientIp.isInRange(ip(\"10.0.0.0/8\"))",
         "context.now.toTime() < duration(\"13h\")",
         "context.session == \"s\"",
@@ -154,8 +166,15 @@ pub(super) fn request() -> impl Strategy<Value = (Identity, Operation, RequestCo
         operation(Action::Initialize, "t", Thing::Server),
         operation(Action::Get, "s", Thing::Route("r".into())),
     ]);
-    let arguments =
-        prop::sample::select(vec!["{}", "{\"n\": 600}", "{\"n\": 9223372036854775807}"]);
+    let arguments = prop::sample::select(vec![
+        "{}",
+        "{\"n\": 600}",
+        // Overflows where it is doubled.
+        "{\"n\": 5000000000000000000}",
+        // 9007199254740992 to others.
+        "{\"n\": 9007199254740993}",
+        "{\"n\": 600, \"id\": 9007199254740993}",
+    ]);
     (caller, what, arguments, any::<bool>()).prop_map(|(caller, what, arguments, known)| {
         let mut context = context();
         context.client_ip = context.client_ip.filter(|_| known);
@@ -177,6 +196,7 @@ pub(super) fn compile(policies: &[String]) -> Option<PolicySnapshot> {
         Err(faults) => {
             let bad: BTreeSet<usize> = faults
                 .iter()
+                .filter(|fault| fault.severity == Severity::Error)
                 .filter_map(|fault| fault.position)
                 .map(|position| position.line.saturating_sub(1))
                 .collect();
@@ -184,6 +204,31 @@ pub(super) fn compile(policies: &[String]) -> Option<PolicySnapshot> {
             compile(good.map(|(_, text)| text).collect()).ok()
         }
     }
+}
+
+fn give(who: &mut Principal, part: &Requirement) {
+    match part {
+        Requirement::Role(name) => drop(who.roles.replace(name.clone())),
+        Requirement::Group(name) => drop(who.groups.replace(name.clone())),
+        Requirement::Scope(name) => drop(who.scopes.replace(name.clone())),
+        Requirement::Client(name) => who.client_id.clone_from(name),
+    }
+}
+
+/// Callers with everything that a policy here could ask for, and with nothing.
+fn everybody() -> Vec<Principal> {
+    let mut all = Vec::new();
+    for roles in ["", "a", "b", "a,b", "c", "a,b,c"] {
+        for scopes in ["", "p", "q", "p,q"] {
+            for (groups, client) in [("", ""), ("g", "app"), ("g", "web"), ("", "app")] {
+                let mut principal = user(roles, scopes);
+                principal.groups = set(groups);
+                principal.client_id = client.to_owned();
+                all.push(principal);
+            }
+        }
+    }
+    all
 }
 
 proptest! {
@@ -232,6 +277,32 @@ proptest! {
     }
 
     #[test]
+    fn a_number_in_doubt_denies_where_it_is_read_and_changes_nothing_elsewhere(
+        policies in prop::collection::vec(policy(), 1..12),
+        requests in prop::collection::vec(request(), 12),
+    ) {
+        let Some(snapshot) = compile(&policies) else { return Ok(()) };
+        for (identity, operation, context) in &requests {
+            let facts = snapshot.facts(identity);
+            let evaluate = |arguments: &str| {
+                let operation = with_arguments(operation.clone(), arguments);
+                snapshot.evaluate(&operation, context, &facts)
+            };
+            let plain = evaluate("{\"n\": 9007199254740994}");
+            let beside = "{\"n\": 9007199254740994, \"id\": 9007199254740993, \"N\": [0.10000000000000000001]}";
+            prop_assert_eq!(&plain, &evaluate(beside));
+            let doubtful = evaluate("{\"n\": 9007199254740993}");
+            let prepared = snapshot.engine.prepare(operation, &facts).unwrap();
+            if prepared.slice.reads.arguments.contains("n") {
+                prop_assert_eq!(doubtful.verdict, Verdict::ForbidFailed);
+                prop_assert_eq!(doubtful, evaluate("{\"n\": [1, 9007199254740993]}"));
+            } else {
+                prop_assert_eq!(doubtful, plain);
+            }
+        }
+    }
+
+    #[test]
     fn what_an_explanation_promises_is_so(
         policies in prop::collection::vec(policy(), 1..12),
         requests in prop::collection::vec(request(), 6),
@@ -240,7 +311,7 @@ proptest! {
         for (identity, operation, context) in &requests {
             let Identity::Verified(principal) = identity else { continue };
             let explanation = snapshot.explain(operation, context, identity);
-            let allowed = |change: &dyn Fn(&mut crate::identity::Principal)| {
+            let allowed = |change: &dyn Fn(&mut Principal)| {
                 let mut changed = (**principal).clone();
                 change(&mut changed);
                 let facts = snapshot.facts(&verified(changed));
@@ -252,6 +323,26 @@ proptest! {
             }
             for client in &explanation.clients_any {
                 prop_assert!(allowed(&|who| who.client_id.clone_from(client)));
+            }
+            for scope in &explanation.scopes_any {
+                let alone = BTreeSet::from([scope.clone()]);
+                prop_assert!(allowed(&|who| who.scopes.clone_from(&alone)), "scope {scope}");
+                prop_assert!(allowed(&|who| drop(who.scopes.replace(scope.clone()))));
+            }
+            for rule in &explanation.rules {
+                let promised = allowed(&|who| rule.missing.iter().for_each(|part| give(who, part)));
+                prop_assert!(promised, "{rule:?}");
+                prop_assert!(!rule.missing.is_empty());
+                prop_assert!(rule.missing.iter().all(|part| rule.needs.contains(part)));
+            }
+            for who in explanation.nothing_helps.then(everybody).into_iter().flatten() {
+                let change = |changed: &mut Principal| {
+                    changed.roles.clone_from(&who.roles);
+                    changed.scopes.clone_from(&who.scopes);
+                    changed.groups.clone_from(&who.groups);
+                    changed.client_id.clone_from(&who.client_id);
+                };
+                prop_assert!(!allowed(&change), "{who:?}");
             }
             if !explanation.required_scopes.is_empty() {
                 let required: BTreeSet<_> = explanation.required_scopes.iter().cloned().collect();

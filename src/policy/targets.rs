@@ -99,9 +99,15 @@ impl Targets {
         Ok(Self { servers, catalogue })
     }
 
-    /// Every tool that is listed.
+    /// Every tool that is listed, sorted by server and name.
     pub(super) fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.catalogue.names()
+        let tools = self.catalogue.tools().into_iter();
+        tools.map(|(server, name, _)| (server, name))
+    }
+
+    /// Whether the tool is listed.
+    pub(super) fn lists(&self, server: &str, tool: &str) -> bool {
+        self.catalogue.tool(server, tool).is_some()
     }
 
     /// Where the target stands.

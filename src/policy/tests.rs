@@ -112,7 +112,7 @@ fn a_forbid_that_fails_denies_whatever_else_it_asks() {
     };
     let evaluation = snapshot.evaluate(&call("s/x"), &unknown, &facts);
     assert_eq!(evaluation.verdict, Verdict::ForbidFailed);
-    assert_eq!(evaluation.determining, ["no".into()]);
+    assert_eq!(evaluation.determining, [Arc::<str>::from("no")]);
 }
 
 #[test]

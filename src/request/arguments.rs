@@ -62,19 +62,39 @@ pub enum ArgumentsFault {
     TooLong,
 }
 
-/// Every argument by its dotted name, in the order of the document. A member `b` of an object `a`
-/// is `a.b`. A dot or a backslash inside a name is escaped with a backslash, so that no two
-/// arguments share a name and none can pass for a member of another.
+/// The arguments of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Flat {
+    /// Every argument by its dotted name, in the order of the document. A member `b` of an object
+    /// `a` is `a.b`. A dot or a backslash inside a name is escaped with a backslash, so that no two
+    /// arguments share a name and none can pass for a member of another.
+    pub values: Vec<(String, ArgumentValue)>,
+    /// The names, in the same order, of those that are or hold in an array a number of which readers
+    /// that keep doubles make another (RFC 8259, section 6): the upstream may act on a value that is
+    /// not the one above.
+    pub ambiguous: Vec<String>,
+}
+
+/// The values alone: see [`Flat::values`].
 ///
 /// # Errors
 ///
 /// See [`ArgumentsFault`].
 pub fn parse(arguments: &[u8]) -> Result<Vec<(String, ArgumentValue)>, ArgumentsFault> {
+    read(arguments).map(|flat| flat.values)
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+///
+/// See [`ArgumentsFault`].
+pub fn read(arguments: &[u8]) -> Result<Flat, ArgumentsFault> {
     let mut reader = Reader::new(arguments)?;
     if reader.expect_event()?.token != Token::ObjectStart {
         return Err(ArgumentsFault::NotAnObject);
     }
-    let mut flat = Flat::default();
+    let mut flat = Flattener::default();
     // The length of the name at each open object, to return to when it ends; the outermost has no
     // name, which is not the same as an empty one.
     let mut outer = vec![None];
@@ -105,13 +125,15 @@ enum Shape {
 }
 
 #[derive(Default)]
-struct Flat {
+struct Flattener {
     name: String,
-    found: Vec<(String, ArgumentValue)>,
+    found: Flat,
+    /// Whether the value that is read holds an ambiguous number.
+    ambiguous: bool,
     text: usize,
 }
 
-impl Flat {
+impl Flattener {
     /// Makes the name that of a member of the object whose name is `outer` bytes long.
     fn enter(&mut self, outer: Option<usize>, key: &str) {
         self.name.truncate(outer.unwrap_or_default());
@@ -127,6 +149,7 @@ impl Flat {
     }
 
     fn value(&mut self, reader: &mut Reader<'_>) -> Result<Shape, ArgumentsFault> {
+        self.ambiguous = false;
         let value = match reader.expect_event()?.token {
             Token::ObjectStart => {
                 self.add(ArgumentValue::Empty)?;
@@ -137,10 +160,7 @@ impl Flat {
                 self.count(text.len())?;
                 ArgumentValue::String(text.into_owned())
             }
-            Token::Number(text) => {
-                self.count(text.len())?;
-                number(text)
-            }
+            Token::Number(text) => value(self.number(text)?),
             Token::Bool(value) => ArgumentValue::Bool(value),
             Token::Null | Token::Key(_) | Token::ObjectEnd | Token::ArrayEnd => {
                 ArgumentValue::Empty
@@ -163,13 +183,10 @@ impl Flat {
                     self.count(text.len())?;
                     strings.push(text.clone().into_owned());
                 }
-                Token::Number(text) => {
-                    self.count(text.len())?;
-                    match Number::read(text).long() {
-                        Some(long) => longs.push(long),
-                        None => others = true,
-                    }
-                }
+                Token::Number(text) => match self.number(text)?.long() {
+                    Some(long) => longs.push(long),
+                    None => others = true,
+                },
                 Token::ObjectStart
                 | Token::ArrayStart
                 | Token::Bool(_)
@@ -190,12 +207,22 @@ impl Flat {
         })
     }
 
+    fn number(&mut self, text: &str) -> Result<Number, ArgumentsFault> {
+        self.count(text.len())?;
+        let number = Number::read(text);
+        self.ambiguous |= number.is_ambiguous(text);
+        Ok(number)
+    }
+
     fn add(&mut self, value: ArgumentValue) -> Result<(), ArgumentsFault> {
-        if self.found.len() >= MAX_VALUES {
+        if self.found.values.len() >= MAX_VALUES {
             return Err(ArgumentsFault::TooMany);
         }
         self.count(self.name.len())?;
-        self.found.push((self.name.clone(), value));
+        if self.ambiguous {
+            self.found.ambiguous.push(self.name.clone());
+        }
+        self.found.values.push((self.name.clone(), value));
         Ok(())
     }
 
@@ -209,8 +236,7 @@ impl Flat {
     }
 }
 
-fn number(text: &str) -> ArgumentValue {
-    let number = Number::read(text);
+fn value(number: Number) -> ArgumentValue {
     match (number.long(), number.decimal()) {
         (None, None) => ArgumentValue::Empty,
         (long, decimal) => ArgumentValue::Number { long, decimal },

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::proto::envoy::config::core::v3::Address;
 use crate::proto::envoy::config::core::v3::HeaderMap;
 use crate::proto::envoy::config::core::v3::HeaderValue;
+use crate::proto::envoy::config::core::v3::Metadata;
 use crate::proto::envoy::config::core::v3::address;
 use crate::proto::envoy::service::auth::v3::AttributeContext;
 use crate::proto::envoy::service::auth::v3::CheckRequest;
@@ -19,6 +20,7 @@ use crate::proto::envoy::service::auth::v3::attribute_context::Request;
 use crate::request::client_ip;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::HeaderText;
+use crate::request::incoming::Described;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
@@ -46,7 +48,7 @@ fn described(attributes: AttributeContext) -> Wire {
         destination: _,
         request,
         mut context_extensions,
-        metadata_context: _,
+        metadata_context,
     } = attributes;
     let resource = context_extensions.remove("resource");
     let mut wire = match request {
@@ -55,6 +57,7 @@ fn described(attributes: AttributeContext) -> Wire {
         None => missing("request"),
     };
     wire.resource = resource;
+    wire.described = metadata_context.map_or(Described::Absent, description);
     let Some(Peer {
         address,
         service: _,
@@ -132,8 +135,24 @@ fn http_request(http: HttpRequest) -> Wire {
         },
         // Zero and below stand for unknown.
         size: u64::try_from(size).ok().filter(|size| *size > 0),
+        described: Described::Absent,
         resource: None,
         fault,
+    }
+}
+
+/// What the MCP filter says: under its own name, or in Envoy 1.37 under another.
+fn description(metadata: Metadata) -> Described {
+    let Metadata {
+        mut filter_metadata,
+    } = metadata;
+    let mut found = ["envoy.filters.http.mcp", "mcp_proxy"]
+        .into_iter()
+        .filter_map(|name| filter_metadata.remove(name));
+    match (found.next(), found.next()) {
+        (None, _) => Described::Absent,
+        (Some(fields), None) => Described::Fields(Box::new(fields)),
+        (Some(_), Some(_)) => Described::Twice,
     }
 }
 

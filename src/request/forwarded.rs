@@ -216,7 +216,7 @@ mod tests {
         };
         assert_eq!(check(&GOOD, b"").unwrap().body, Body::Absent);
         assert_eq!(check(&with("0"), b"").unwrap().body, Body::Absent);
-        assert_eq!(check(&with("9"), b"").unwrap().body, Body::Partial);
+        assert_eq!(check(&with("9"), b"").unwrap().body, Body::Withheld);
         assert_eq!(check(&with("9"), b"{}").unwrap().body, Body::Partial);
         let complete = Body::Complete(Bytes::from_static(b"{}"));
         assert_eq!(check(&GOOD, b"{}").unwrap().body, complete, "chunked");

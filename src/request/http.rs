@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::config::Route;
 use crate::config::RouteSegment;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::Operations;
 use crate::request::Target;
@@ -44,7 +45,7 @@ pub fn read(head: &Head, routes: &[Route], server: &Arc<str>) -> Result<Operatio
                 server: Arc::clone(server),
                 thing: Thing::Route(route),
             },
-            arguments: None,
+            arguments: Arguments::None,
         },
         rest: Vec::new(),
     })

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use prost_types::Struct;
 use thiserror::Error;
 
 use crate::config::ClientIp;
@@ -26,8 +27,23 @@ pub struct Incoming {
     pub presented: Presented,
     /// The body, as far as the proxy passed it on.
     pub body: Body,
+    /// What the proxy's own reader says of the message.
+    pub described: Described,
     /// The resource that the proxy's route names.
     pub resource: Option<String>,
+}
+
+/// What Envoy's MCP filter says of a message, as `metadata_context` passes it on. Whether it is
+/// believed is for the rules of the resource to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Described {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Something, under each of the two names that the filter's versions use.
+    Twice,
+    /// This.
+    Fields(Box<Struct>),
 }
 
 /// The request line and the headers that decisions read.
@@ -78,6 +94,8 @@ pub struct Head {
 pub enum Body {
     /// None was sent, or the proxy passes none on.
     Absent,
+    /// One was announced, and the proxy passes nothing of it on.
+    Withheld,
     /// All of it.
     Complete(Bytes),
     /// Not all of it: its length is not the one that was announced, or the proxy says so.
@@ -163,6 +181,8 @@ pub struct Refused {
     pub path: String,
     /// As [`Head::request_id`].
     pub request_id: String,
+    /// Whether it states one revision of MCP, 2026-07-28 or later.
+    pub modern: bool,
     /// The resource that the proxy's route names.
     pub resource: Option<String>,
 }
@@ -175,6 +195,7 @@ impl From<RequestError> for Refused {
             host: String::new(),
             path: String::new(),
             request_id: String::new(),
+            modern: false,
             resource: None,
         }
     }

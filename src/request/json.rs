@@ -9,6 +9,8 @@ mod fault;
 mod keys;
 mod number;
 mod string;
+#[cfg(test)]
+mod work;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -145,7 +147,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// As [`Reader::next`], and whatever `member` answers.
-    pub fn object<F>(&mut self, mut member: F) -> Result<bool, JsonFault>
+    pub fn object<F>(&mut self, member: F) -> Result<bool, JsonFault>
     where
         F: FnMut(&mut Self, Cow<'a, str>) -> Result<(), JsonFault>,
     {
@@ -154,10 +156,23 @@ impl<'a> Reader<'a> {
             self.finish(&first)?;
             return Ok(false);
         }
+        self.members(member)?;
+        Ok(true)
+    }
+
+    /// The members of an object that has just begun, as [`Reader::object`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::object`].
+    pub fn members<F>(&mut self, mut member: F) -> Result<(), JsonFault>
+    where
+        F: FnMut(&mut Self, Cow<'a, str>) -> Result<(), JsonFault>,
+    {
         while let Token::Key(name) = self.expect_event()?.token {
             member(self, name)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Reads on to the end of the value that `event`, the last one, began.
@@ -339,6 +354,8 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self) -> Option<u8> {
+        #[cfg(test)]
+        work::count(1);
         self.text.as_bytes().get(self.at).copied()
     }
 

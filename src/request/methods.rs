@@ -8,6 +8,15 @@ pub const REVISIONS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", MODE
 /// The first revision without sessions, in which headers repeat what the body says.
 pub const MODERN: &str = "2026-07-28";
 
+/// Whether a revision is [`MODERN`] or later: they are dates, so the order of text is the order of
+/// time.
+pub fn is_modern(version: &str) -> bool {
+    version >= MODERN
+}
+
+/// What the names of notifications start with.
+pub const NOTIFICATION: &str = "notifications/";
+
 /// A client's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -121,6 +130,41 @@ pub static METHODS: [Method; 20] = [
     ),
 ];
 
+/// A notification that clients send. All of them, and any other whose name starts with
+/// [`NOTIFICATION`], are the one action [`Action::Notifications`] on the server: they have no
+/// arguments, and revision 2026-07-28 demands no header of them, but what they state must be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Its exact name.
+    pub name: &'static str,
+    /// The revisions that define it for HTTP.
+    pub revisions: &'static [&'static str],
+}
+
+/// Every notification that clients are known to send over HTTP.
+pub static NOTIFICATIONS: [Notification; 5] = [
+    Notification {
+        name: "notifications/initialized",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/cancelled",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/progress",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/roots/list_changed",
+        revisions: LEGACY,
+    },
+    Notification {
+        name: "notifications/tasks/status",
+        revisions: TASKS_1,
+    },
+];
+
 impl Method {
     /// The method of exactly that name.
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -207,6 +251,91 @@ mod tests {
                 "DELETE"
             ]
         );
+    }
+
+    #[test]
+    fn every_target_is_one_that_the_schema_allows() {
+        let text = include_str!("../../policies/schema.cedarschema");
+        let (schema, _) = cedar_policy::Schema::from_cedarschema_str(text).unwrap();
+        for method in &METHODS {
+            let uid = format!("Mcp::Action::\"{}\"", method.action.as_str());
+            let mut allowed: Vec<_> = schema
+                .resources_for_action(&uid.parse().unwrap())
+                .unwrap()
+                .map(|kind| kind.basename().to_owned())
+                .collect();
+            allowed.sort();
+            let expected: &[&str] = match method.target {
+                TargetKind::Server | TargetKind::Subscriptions => &["Server"],
+                TargetKind::Tool => &["Tool"],
+                TargetKind::Prompt => &["Prompt"],
+                TargetKind::Resource => &["Resource"],
+                TargetKind::Task => &["Task"],
+                TargetKind::Reference => &["Prompt", "Resource"],
+            };
+            assert_eq!(allowed, expected, "{}", method.name);
+        }
+    }
+
+    /// The table of the specification's revisions (`ClientRequest` and `ClientNotification` of each
+    /// `schema.ts`, and the tasks extension), with a letter for each revision that has the method.
+    #[test]
+    fn each_revision_has_the_methods_that_its_schema_lists() {
+        let letters = |revisions: &[&str]| -> String {
+            let all = REVISIONS.iter().zip("abcd".chars());
+            all.filter(|(revision, _)| revisions.contains(revision))
+                .map(|(_, letter)| letter)
+                .collect()
+        };
+        let expected = [
+            ("initialize", "abc"),
+            ("ping", "abc"),
+            ("server/discover", "d"),
+            ("logging/setLevel", "abc"),
+            ("tools/list", "abcd"),
+            ("resources/list", "abcd"),
+            ("resources/templates/list", "abcd"),
+            ("prompts/list", "abcd"),
+            ("tasks/list", "c"),
+            ("tools/call", "abcd"),
+            ("resources/read", "abcd"),
+            ("resources/subscribe", "abc"),
+            ("resources/unsubscribe", "abc"),
+            ("prompts/get", "abcd"),
+            ("completion/complete", "abcd"),
+            ("tasks/get", "cd"),
+            ("tasks/result", "c"),
+            ("tasks/update", "d"),
+            ("tasks/cancel", "cd"),
+            ("subscriptions/listen", "d"),
+        ];
+        let found: Vec<_> = METHODS
+            .iter()
+            .map(|method| (method.name, letters(method.revisions)))
+            .collect();
+        let expected = expected.map(|(name, letters)| (name, letters.to_owned()));
+        assert_eq!(found, expected);
+        let found: Vec<_> = NOTIFICATIONS
+            .iter()
+            .map(|one| (one.name, letters(one.revisions)))
+            .collect();
+        let expected = [
+            ("notifications/initialized", "abc"),
+            ("notifications/cancelled", "abc"),
+            ("notifications/progress", "abc"),
+            ("notifications/roots/list_changed", "abc"),
+            ("notifications/tasks/status", "c"),
+        ];
+        let expected = expected.map(|(name, letters)| (name, letters.to_owned()));
+        assert_eq!(found, expected);
+        assert!(
+            NOTIFICATIONS
+                .iter()
+                .all(|one| one.name.starts_with(NOTIFICATION))
+        );
+        let with_arguments = METHODS.iter().filter(|method| method.arguments);
+        let with_arguments: Vec<_> = with_arguments.map(|method| method.name).collect();
+        assert_eq!(with_arguments, ["tools/call", "prompts/get"]);
     }
 
     #[test]

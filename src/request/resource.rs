@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::config::Resource;
 use crate::config::ResourceKind;
+use crate::request::host::normalise;
 use crate::request::host::without_default_port;
 use crate::request::incoming::Head;
 use crate::request::incoming::Incoming;
@@ -45,55 +46,59 @@ pub fn choose<'a>(
     }
 }
 
-/// The resource whose metadata a request asks for, at the path with the resource's own inserted;
-/// at the root only when a single resource owns the host (RFC 9728, section 3.1).
+/// The resource whose metadata a request asks for, or asks whether it may ask for, at the path with
+/// the resource's own inserted; at the root only when a single resource owns the host (RFC 9728,
+/// section 3.1).
 pub fn metadata_for<'a>(
     resources: &'a [Arc<Resource>],
     incoming: &Incoming,
 ) -> Option<&'a Arc<Resource>> {
     let head = &incoming.head;
-    if !matches!(head.method.as_str(), "GET" | "HEAD") {
+    if !matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
         return None;
     }
-    let path = head.path.as_str();
-    let inserted = path.strip_prefix(METADATA_PATH)?;
-    let mut candidates = resources
-        .iter()
-        .filter(|resource| match &incoming.resource {
+    metadata_among(resources, head.path.as_str(), |resource| {
+        match &incoming.resource {
             Some(name) => *resource.name == **name,
             None => at_host(resource, head),
-        });
-    if let Some(found) = candidates
-        .clone()
-        .find(|resource| inserted == below_root(&resource.path))
-    {
-        return Some(found);
-    }
-    match (candidates.next(), inserted) {
-        (Some(only), "") if owners(resources, only) == 1 => Some(only),
-        (Some(_) | None, _) => None,
-    }
+        }
+    })
 }
 
-/// The resource whose metadata lives at a path of a listener of our own, which is asked under
-/// whatever name leads to it: the one at that host, or the only one that the path fits.
+/// The resource whose metadata lives at a path of a listener of our own, under the host that it has
+/// in the configuration. `authority` is as sent.
 pub fn metadata_at<'a>(
     resources: &'a [Arc<Resource>],
     authority: &str,
     path: &str,
 ) -> Option<&'a Arc<Resource>> {
+    metadata_among(resources, path, |resource| {
+        normalise(authority, &resource.scheme).is_ok_and(|host| host == resource.authority)
+    })
+}
+
+fn metadata_among<'a>(
+    resources: &'a [Arc<Resource>],
+    path: &str,
+    is_asked_for: impl Fn(&Resource) -> bool,
+) -> Option<&'a Arc<Resource>> {
     let inserted = path.strip_prefix(METADATA_PATH)?;
-    let is_root_of = |resource: &Resource| inserted.is_empty() && owners(resources, resource) == 1;
-    let mut fitting = resources
-        .iter()
-        .filter(|resource| inserted == below_root(&resource.path) || is_root_of(resource));
-    let at_host = fitting
-        .clone()
-        .find(|resource| resource.authority.eq_ignore_ascii_case(authority));
-    match (at_host, fitting.next(), fitting.next()) {
-        (Some(found), _, _) | (None, Some(found), None) => Some(found),
-        (None, _, _) => None,
-    }
+    let candidates = || resources.iter().filter(|resource| is_asked_for(resource));
+    let exactly = || candidates().find(|resource| inserted == below_root(&resource.path));
+    // Some clients take a slash from the end of the path before they insert it, and some do not.
+    let spelled =
+        || candidates().find(|it| it.path.ends_with('/') && is_without(inserted, &it.path));
+    let only = || {
+        let only = candidates().next()?;
+        (inserted.is_empty() && owners(resources, only) == 1).then_some(only)
+    };
+    exactly().or_else(spelled).or_else(only)
+}
+
+/// Whether two paths differ by nothing but the slash at the end.
+fn is_without(inserted: &str, path: &str) -> bool {
+    let bare = |path: &'_ str| path.strip_suffix('/').unwrap_or(path).to_owned();
+    bare(inserted) == bare(path)
 }
 
 fn named<'a>(
@@ -111,7 +116,6 @@ fn named<'a>(
         ResourceKind::Mcp(_) if path.near_spelling(&resource.path) => {
             Err(ResourceFault::NearSpelling)
         }
-        ResourceKind::Mcp(_) if is_metadata_of(resource, path.as_str()) => Ok(resource),
         ResourceKind::Mcp(_) => Err(ResourceFault::Unknown),
         ResourceKind::Http { .. } if is_near_an_endpoint(resources, head) => {
             Err(ResourceFault::NearSpelling)
@@ -169,11 +173,6 @@ fn owners(resources: &[Arc<Resource>], resource: &Resource) -> usize {
         .iter()
         .filter(|other| other.authority == resource.authority)
         .count()
-}
-
-fn is_metadata_of(resource: &Resource, path: &str) -> bool {
-    path.strip_prefix(METADATA_PATH)
-        .is_some_and(|inserted| inserted.is_empty() || inserted == below_root(&resource.path))
 }
 
 /// A path as it is appended to another: the root is nothing.

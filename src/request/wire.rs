@@ -13,11 +13,13 @@ use crate::request::headers::HeaderFault;
 use crate::request::headers::folds_to;
 use crate::request::host;
 use crate::request::incoming::Body;
+use crate::request::incoming::Described;
 use crate::request::incoming::Head;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::ReadOptions;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
+use crate::request::methods::is_modern;
 use crate::request::path::CanonicalPath;
 use crate::request::presented;
 
@@ -51,6 +53,8 @@ pub(super) struct Wire {
     pub(super) body: Bytes,
     /// The body's length, where the proxy says.
     pub(super) size: Option<u64>,
+    /// What the proxy's own reader says of the message.
+    pub(super) described: Described,
     /// The resource that the proxy's route names.
     pub(super) resource: Option<String>,
     /// A fault that the dialect itself found.
@@ -60,6 +64,8 @@ pub(super) struct Wire {
 /// Reads what a dialect handed over.
 pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
     let request_id = request_id(&mut wire.headers);
+    let version = wire.headers.single("mcp-protocol-version");
+    let modern = version.is_ok_and(|version| version.is_some_and(is_modern));
     match read(&mut wire, options) {
         Ok((mut head, presented, body)) => {
             head.request_id = request_id;
@@ -67,6 +73,7 @@ pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming
                 head,
                 presented,
                 body,
+                described: wire.described,
                 resource: wire.resource,
             })
         }
@@ -76,6 +83,7 @@ pub(super) fn assemble(mut wire: Wire, options: &ReadOptions) -> Result<Incoming
             host: noted(&wire.host),
             path: noted(wire.target.split('?').next().unwrap_or_default()),
             request_id,
+            modern,
             resource: wire.resource,
         })),
     }
@@ -226,8 +234,14 @@ fn body(wire: &mut Wire, announced: Option<u64>, partial: bool, limit: usize) ->
     let bytes = std::mem::take(&mut wire.body);
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let differs = |announced: Option<u64>| announced.is_some_and(|expected| expected != length);
+    let announced_some = |announced: Option<u64>| announced.is_some_and(|expected| expected > 0);
     if bytes.len() > limit {
         Body::Oversized
+    } else if bytes.is_empty()
+        && !partial
+        && (announced_some(announced) || announced_some(wire.size))
+    {
+        Body::Withheld
     } else if partial || differs(announced) || differs(wire.size) {
         Body::Partial
     } else if bytes.is_empty() {

@@ -2,6 +2,7 @@
 //! policies, never from a request.
 
 mod checks;
+mod sessions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::decision::Reason;
+pub use crate::telemetry::metrics::sessions::SessionOutcome;
 
 /// Upper bounds of the duration buckets, in seconds: 25 us to 1 s.
 const DURATION_BUCKETS: [f64; 15] = [
@@ -108,6 +110,7 @@ pub struct Metrics {
     policy_generation: Gauge,
     policy_errors: Family<PolicyLabels, Counter>,
     decision_log_dropped: Counter,
+    sessions: sessions::SessionCounters,
 }
 
 impl fmt::Debug for Metrics {
@@ -152,6 +155,7 @@ impl Metrics {
             policy_generation: Gauge::default(),
             policy_errors: Family::default(),
             decision_log_dropped: Counter::default(),
+            sessions: sessions::SessionCounters::register(&mut registry),
             registry,
         };
         metrics.register_rest();

@@ -138,11 +138,13 @@ struct Context<'a> {
     origin: Cow<'a, str>,
     protocol_version: Cow<'a, str>,
     arguments: BTreeMap<&'a str, Value<'a>>,
-    /// `some`, `none` or `unreadable` where that is not all that was sent.
+    /// `some`, `none`, `unreadable` or `unknown` where that is not all that was sent.
     #[serde(skip_serializing_if = "str::is_empty")]
     arguments_recorded: &'static str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     absent_arguments: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ambiguous_arguments: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -220,6 +222,7 @@ impl<'a> Context<'a> {
             arguments: facts.arguments.values(),
             arguments_recorded: facts.arguments.extent.as_str(),
             absent_arguments: &facts.arguments.absent,
+            ambiguous_arguments: &facts.arguments.ambiguous,
         }
     }
 }

@@ -68,24 +68,41 @@ fn answer(
     readiness: &Readiness,
     request: &Request<Incoming>,
 ) -> Response<ReplyBody> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    }
-    if let Some(response) = admin::probe(readiness, request.uri().path()) {
-        return response;
-    }
-    let host = request
-        .headers()
-        .get(http::header::HOST)
-        .and_then(|host| host.to_str().ok());
-    match authorizer.document(host.unwrap_or(""), request.uri().path()) {
-        Some(body) => {
-            let mut response = reply::json(StatusCode::OK, body);
-            for (name, value) in respond::document_headers() {
-                reply::set(&mut response, name, &value);
-            }
+    let path = request.uri().path();
+    let document = authorizer.document(host(request), path);
+    let methods = match &document {
+        Some(_) => respond::DOCUMENT_METHODS,
+        None => "GET, HEAD",
+    };
+    match (request.method(), document) {
+        (&Method::GET | &Method::HEAD, Some(body)) => {
+            reply::with_headers(StatusCode::OK, respond::document_headers(), body)
+        }
+        (&Method::OPTIONS, Some(_)) => {
+            let headers = respond::document_preflight_headers();
+            reply::with_headers(StatusCode::NO_CONTENT, headers, "")
+        }
+        (&Method::GET | &Method::HEAD, None) => {
+            let none = || reply::text(StatusCode::NOT_FOUND, "no resource has its metadata here\n");
+            admin::probe(readiness, path).unwrap_or_else(none)
+        }
+        (_, _) => {
+            let mut response =
+                reply::text(StatusCode::METHOD_NOT_ALLOWED, "this is only to be read\n");
+            reply::set(&mut response, "allow", methods);
             response
         }
-        None => reply::text(StatusCode::NOT_FOUND, "no resource has its metadata here\n"),
+    }
+}
+
+/// The one host that the request names, or nothing: RFC 9112, section 3.2 has the target's win.
+fn host(request: &Request<Incoming>) -> &str {
+    if let Some(authority) = request.uri().authority() {
+        return authority.as_str();
+    }
+    let mut hosts = request.headers().get_all(http::header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().unwrap_or(""),
+        (Some(_) | None, _) => "",
     }
 }

@@ -29,6 +29,27 @@ pub fn reply(
     response
 }
 
+/// An answer with these headers, in this order; those whose name or value cannot stand on the wire are
+/// left out, and of several with one name all stay.
+pub fn with_headers(
+    status: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    body: impl Into<Bytes>,
+) -> Response<ReplyBody> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response.headers_mut().append(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
 /// A line of text.
 pub fn text(status: StatusCode, body: &'static str) -> Response<ReplyBody> {
     reply(status, "text/plain; charset=utf-8", body)

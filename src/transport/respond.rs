@@ -1,5 +1,7 @@
 //! The wire forms of an [`Outcome`]: the `CheckResponse` of `ext_authz`, and plain HTTP.
 
+mod body;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,6 @@ use http::StatusCode;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
-use serde::Serialize;
 
 use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
@@ -16,9 +17,9 @@ use crate::authorizer::outcome::Outcome;
 use crate::authorizer::outcome::Refusal;
 use crate::decision::Denial;
 use crate::decision::Reason;
-use crate::decision::Versions;
 use crate::decision::challenge;
 use crate::decision::headers::Obligation;
+use crate::decision::headers::READABLE_HEADERS;
 use crate::decision::status;
 use crate::proto::envoy::config::core::v3::HeaderValue;
 use crate::proto::envoy::config::core::v3::HeaderValueOption;
@@ -51,7 +52,7 @@ pub fn check_response(outcome: Outcome) -> CheckResponse {
         ),
         Answer::Deny(refusal) => {
             let row = status::row(refusal.denial.reason());
-            let body = refusal_body(&refusal, &decision_id);
+            let body = body::of(&refusal, &decision_id);
             let headers = refusal_headers(&refusal, &decision_id);
             let response = denied(i32::from(row.http.number()), headers, body);
             (
@@ -65,6 +66,14 @@ pub fn check_response(outcome: Outcome) -> CheckResponse {
             (
                 status::DenyCode::PermissionDenied.number(),
                 "resource_metadata",
+                response,
+            )
+        }
+        Answer::DocumentPreflight => {
+            let response = denied(204, document_preflight_headers(), Vec::new());
+            (
+                status::DenyCode::PermissionDenied.number(),
+                "cors_preflight",
                 response,
             )
         }
@@ -109,9 +118,9 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
             return response;
         }
         Answer::Deny(refusal) => *refusal,
-        Answer::Document(_) => not_here(
+        Answer::Document(_) | Answer::DocumentPreflight => not_here(
             Reason::UnknownResource,
-            "route this path to the public listener: in this dialect 200 would mean allow",
+            "route this path to the public listener: in this dialect 2xx would mean allow",
         ),
         Answer::Preflight(_) => not_here(
             Reason::NotPermitted,
@@ -120,11 +129,8 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
     };
     let status = status::row(refusal.denial.reason()).http.number();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = reply::json(status, refusal_body(&refusal, &decision_id));
-    for (name, value) in refusal_headers(&refusal, &decision_id) {
-        reply::set(&mut response, name, &value);
-    }
-    response
+    let body = body::of(&refusal, &decision_id);
+    reply::with_headers(status, refusal_headers(&refusal, &decision_id), body)
 }
 
 fn not_here(reason: Reason, message: &'static str) -> Refusal {
@@ -133,6 +139,7 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
         denial,
         challenge: None,
         rpc_id: None,
+        nameless: false,
         allow_origin: None,
     }
 }
@@ -140,18 +147,20 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
 fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
     let mut headers = Vec::with_capacity(obligations.len());
     let mut headers_to_remove = Vec::new();
+    let mut response_headers_to_add = Vec::new();
     for obligation in obligations {
         match obligation {
             // Proxies disagree about empty values: one sets them, another ignores them.
             Obligation::Set(name, value) if value.is_empty() => headers_to_remove.push(name),
             Obligation::Set(name, value) => headers.push(header(name, value)),
             Obligation::Remove(name) => headers_to_remove.push(name),
+            Obligation::Answer(name, value) => response_headers_to_add.push(answer(name, value)),
         }
     }
     OkHttpResponse {
         headers,
         headers_to_remove,
-        response_headers_to_add: Vec::new(),
+        response_headers_to_add,
     }
 }
 
@@ -166,8 +175,21 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
     })
 }
 
-/// One header, overwriting, in the form that every proxy of the protocol understands: `append`
-/// unset, `value` and not `raw_value`.
+/// A header of the upstream's answer: ours wins, but what the answer varies by is added up.
+fn answer(name: &str, value: String) -> HeaderValueOption {
+    let action = if name == "vary" {
+        HeaderAppendAction::AppendIfExistsOrAdd
+    } else {
+        HeaderAppendAction::OverwriteIfExistsOrAdd
+    };
+    HeaderValueOption {
+        append_action: action.into(),
+        ..header(name.to_owned(), value)
+    }
+}
+
+/// One header, in the form that every proxy of the protocol understands: `append` unset, `value` and
+/// not `raw_value`. It overwrites what the answer would have; of several with one name, all stay.
 fn header(key: String, value: String) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue {
@@ -181,14 +203,16 @@ fn header(key: String, value: String) -> HeaderValueOption {
 }
 
 fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
+    // The challenge comes first: what a client cannot do without is the last to be cut off.
+    let challenge = refusal.challenge.iter();
+    let mut headers: Vec<_> = challenge
+        .map(|line| ("www-authenticate", line.clone()))
+        .collect();
+    headers.extend([
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
         (DECISION_ID, decision_id.to_owned()),
-    ];
-    if let Some(challenge) = &refusal.challenge {
-        headers.push(("www-authenticate", challenge.clone()));
-    }
+    ]);
     if let Some(nonce) = challenge::nonce(&refusal.denial) {
         headers.push(("dpop-nonce", nonce.to_owned()));
     }
@@ -197,13 +221,11 @@ fn refusal_headers(refusal: &Refusal, decision_id: &str) -> Vec<(&'static str, S
     }
     if let Some(origin) = &refusal.allow_origin {
         headers.push(("access-control-allow-origin", origin.clone()));
-        headers.push(("access-control-expose-headers", EXPOSED.to_owned()));
+        headers.push(("access-control-expose-headers", READABLE_HEADERS.to_owned()));
         headers.push(("vary", "origin".to_owned()));
     }
     headers
 }
-
-const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, MCP-Protocol-Version";
 
 fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     [
@@ -212,7 +234,7 @@ fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
         (
             "access-control-allow-headers",
             "authorization, dpop, content-type, accept, last-event-id, mcp-protocol-version, \
-             mcp-session-id, mcp-method, mcp-name",
+             mcp-session-id, mcp-method, mcp-name, *",
         ),
         ("access-control-max-age", "600"),
         ("vary", "origin"),
@@ -220,6 +242,23 @@ fn preflight_headers(origin: &str) -> Vec<(&'static str, String)> {
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec()
 }
+
+/// The answer to a preflight for a public document: any page may ask for it, with the header that MCP
+/// clients add to everything (MCP 2025-06-18, basic/transports).
+pub fn document_preflight_headers() -> Vec<(&'static str, String)> {
+    [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", DOCUMENT_METHODS),
+        ("access-control-allow-headers", "MCP-Protocol-Version"),
+        ("access-control-max-age", "600"),
+        ("cache-control", "no-store"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// What a public document answers.
+pub const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// The headers of a public document: any page may read it.
 pub fn document_headers() -> Vec<(&'static str, String)> {
@@ -230,61 +269,6 @@ pub fn document_headers() -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    error: &'static str,
-    message: &'a str,
-    decision_id: &'a str,
-    required_scopes: &'a [String],
-    #[serde(flatten)]
-    versions: Option<&'a Versions>,
-}
-
-#[derive(Serialize)]
-struct RpcBody<'a> {
-    jsonrpc: &'static str,
-    id: &'a serde_json::value::RawValue,
-    error: RpcError<'a>,
-}
-
-#[derive(Serialize)]
-struct RpcError<'a> {
-    code: i32,
-    message: &'a str,
-    data: Body<'a>,
-}
-
-/// The JSON body of a refusal; a JSON-RPC error object (JSON-RPC 2.0, section 5.1) where the
-/// request's id is known.
-fn refusal_body(refusal: &Refusal, decision_id: &str) -> Vec<u8> {
-    let denial = &refusal.denial;
-    let plain = Body {
-        error: denial.reason().as_str(),
-        message: &denial.message,
-        decision_id,
-        required_scopes: &denial.required_scopes,
-        versions: denial.versions.as_ref(),
-    };
-    let id = refusal.rpc_id.as_deref();
-    let written = match id.and_then(|id| serde_json::from_str(id).ok()) {
-        Some(id) => {
-            let code = status::row(denial.reason()).rpc;
-            let error = RpcError {
-                code,
-                message: &denial.message,
-                data: plain,
-            };
-            serde_json::to_vec(&RpcBody {
-                jsonrpc: "2.0",
-                id,
-                error,
-            })
-        }
-        None => serde_json::to_vec(&plain),
-    };
-    written.unwrap_or_else(|_| br#"{"error":"internal_error"}"#.to_vec())
 }
 
 /// Facts for the proxy's access log and later filters: small and flat.
@@ -328,6 +312,7 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
 mod tests {
     use super::*;
     use crate::decision::challenge::DpopChallenge;
+    use crate::decision::challenge::ProtectionSpace;
     use crate::identity::dpop::DpopError;
 
     fn outcome(answer: Answer) -> Outcome {
@@ -344,11 +329,13 @@ mod tests {
         denial.dpop = Some(DpopChallenge {
             error: DpopError::UseNonce,
             nonce: Some("n-1".to_owned()),
+            as_bearer: false,
         });
         let refused = outcome(Answer::Deny(Box::new(Refusal {
-            challenge: challenge::line(&denial, None, &[]),
+            challenge: ProtectionSpace::default().challenge(&denial),
             denial,
             rpc_id: None,
+            nameless: false,
             allow_origin: Some("https://app.example".to_owned()),
         })));
         let over_http = http_response(refused.clone());
@@ -370,21 +357,5 @@ mod tests {
         assert_eq!(nonces[0].value, "n-1");
         let allowed = http_response(outcome(Answer::Allow(Vec::new())));
         assert_eq!(allowed.headers().get("dpop-nonce"), None);
-    }
-
-    #[test]
-    fn a_refused_version_is_answered_with_those_that_are_served() {
-        let mut denial = Denial::plain(Reason::UnsupportedVersion);
-        denial.versions = Some(Versions {
-            requested: "1999-01-01".to_owned(),
-            supported: vec!["2025-11-25".to_owned()],
-        });
-        let mut refusal = not_here(Reason::UnsupportedVersion, "");
-        (refusal.denial, refusal.rpc_id) = (denial, Some("7".into()));
-        let body: serde_json::Value =
-            serde_json::from_slice(&refusal_body(&refusal, "d-1")).unwrap();
-        assert_eq!(body["error"]["code"], -32022);
-        assert_eq!(body["error"]["data"]["requested"], "1999-01-01");
-        assert_eq!(body["error"]["data"]["supported"][0], "2025-11-25");
     }
 }

@@ -16,6 +16,7 @@ use crate::table::hold;
 use crate::table::refused;
 use crate::table::rows;
 use crate::table::unavailable;
+use crate::table::unbound;
 use crate::table::unproved;
 
 const CLAIMS: &str = "claims not accepted";
@@ -97,7 +98,7 @@ fn answers() -> Vec<Row> {
         "bound to a key in a way that nobody knows", h.introspected(json!({"cnf": {"kid": "k"}})) => refused("token binding not supported");
         "bound to a key, with its proof", bound(&h.dpop, "DPoP", Some(&h.dpop)) => allowed();
         "bound to a key, without a proof", bound(&h.dpop, "DPoP", None) => unproved("invalid_dpop_proof", "proof is missing");
-        "bound to a key, as a bearer token", bound(&h.dpop, "Bearer", None) => unproved("invalid_token", "token needs a proof of possession");
+        "bound to a key, as a bearer token", bound(&h.dpop, "Bearer", None) => unbound("token needs a proof of possession");
         "bound to a key, with the proof of another", bound(&h.dpop, "DPoP", Some(&h.other_dpop)) => unproved("invalid_token", "token is bound to another key");
         "a signed token that names this issuer", Reply::signed(h) => refused("token not active");
     }

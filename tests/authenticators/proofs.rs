@@ -18,6 +18,7 @@ use crate::table::forecast;
 use crate::table::hold;
 use crate::table::refused;
 use crate::table::rows;
+use crate::table::unbound;
 use crate::table::unproved;
 
 /// `SEQUENCE {}`: all of a certificate that a hash needs.
@@ -139,9 +140,9 @@ fn forms() -> Vec<Row> {
         "the name of another key", h.bound().header(json!({"jwk": h.other_dpop.jwk()})) => token_bad("token is bound to another key");
         "the name of its key, signed by another", { let bound = h.bound(); let claims = h.dpop.claims("POST", RESOURCE, Some(&bound.token), None); bound.proof(h.other_dpop.sign(&claims, &json!({"jwk": h.dpop.jwk()}))) } => bad("proof signature does not verify");
         "a proof longer than any", h.bound().claims(json!({"x": "y".repeat(9_000)})) => bad("malformed proof");
-        "a bound token as a bearer token", forecast().bearer(&h.bound().token) => token_bad("token needs a proof of possession");
-        "a bound token as a bearer token, with a proof", { let bound = h.bound(); let proof = bound.text(&json!({}), &json!({})); forecast().bearer(&bound.token).header("dpop", proof) } => token_bad("token needs a proof of possession");
-        "a bound token that is remembered, as a bearer token", { let bound = h.bound(); h.used(bound.good()); forecast().bearer(&bound.token) } => token_bad("token needs a proof of possession");
+        "a bound token as a bearer token", forecast().bearer(&h.bound().token) => unbound("token needs a proof of possession");
+        "a bound token as a bearer token, with a proof", { let bound = h.bound(); let proof = bound.text(&json!({}), &json!({})); forecast().bearer(&bound.token).header("dpop", proof) } => unbound("token needs a proof of possession");
+        "a bound token that is remembered, as a bearer token", { let bound = h.bound(); h.used(bound.good()); forecast().bearer(&bound.token) } => unbound("token needs a proof of possession");
         "a bound token that is remembered, without a proof", { let bound = h.bound(); h.used(bound.good()); bound.bare() } => bad("proof is missing");
         "an unbound token under DPoP", Bound::with(h, h.corp().text()).bare() => token_bad("token is not bound to a key");
         "an unbound token under DPoP, with a proof", Bound::with(h, h.corp().text()).good() => token_bad("token is not bound to a key");
@@ -171,7 +172,7 @@ fn certificates() -> Vec<Row> {
         "a name and no certificate", forecast().bearer(&to_certificate(h).text()).certificate(Shown { principal: "spiffe://example.org/web".to_owned(), xfcc: "URI=spiffe://example.org/web".to_owned(), ..Shown::default() }) => refused();
         "remembered, and then without it", { let token = to_certificate(h).text(); h.used(beside(&token, PEM, HASH)); forecast().bearer(&token) } => refused();
         "an unbound token beside a certificate", beside(&h.corp().text(), PEM, HASH) => allowed();
-        "bound to both, with the certificate only", beside(&h.corp().claims(json!({"cnf": {"x5t#S256": THUMBPRINT, "jkt": h.dpop.thumbprint()}})).text(), PEM, HASH) => token_bad("token needs a proof of possession");
+        "bound to both, with the certificate only", beside(&h.corp().claims(json!({"cnf": {"x5t#S256": THUMBPRINT, "jkt": h.dpop.thumbprint()}})).text(), PEM, HASH) => unbound("token needs a proof of possession");
         "bound to both, with the proof only", cnf(h, json!({"x5t#S256": THUMBPRINT, "jkt": h.dpop.thumbprint()})) => refused();
         "bound to both, with both", cnf(h, json!({"x5t#S256": THUMBPRINT, "jkt": h.dpop.thumbprint()})).certificate(Shown { pem: PEM.to_owned(), xfcc: format!("Hash={HASH};URI="), ..Shown::default() }) => allowed();
     }

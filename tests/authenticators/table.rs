@@ -71,6 +71,8 @@ pub(crate) struct Expected {
     status: i32,
     /// How `WWW-Authenticate` begins; empty: there is none.
     challenge: String,
+    /// What stands in a later line of it.
+    also: &'static str,
     /// Whether there is a `Retry-After`.
     retry: bool,
 }
@@ -80,6 +82,7 @@ fn expected(reason: &'static str, status: i32, challenge: impl Into<String>) -> 
         reason,
         status,
         challenge: challenge.into(),
+        also: "",
         retry: status == 503,
     }
 }
@@ -93,6 +96,27 @@ pub(crate) fn allowed() -> Expected {
 pub(crate) fn refused(why: &str) -> Expected {
     let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{why}\", ");
     expected("invalid_credential", 401, challenge)
+}
+
+/// 401 at a resource that takes nothing but keys, the first from `x-api-key`.
+pub(crate) fn unkeyed() -> Expected {
+    Expected {
+        also: "\", header=\"x-api-key\"",
+        ..expected(
+            "invalid_credential",
+            401,
+            "Bearer error=\"invalid_token\", ",
+        )
+    }
+}
+
+/// 401 for a bound token that was sent as if it were not: what is wrong with it, then what it needs.
+pub(crate) fn unbound(why: &str) -> Expected {
+    let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{why}\", ");
+    Expected {
+        also: ", DPoP algs=\"",
+        ..expected("invalid_credential", 401, challenge)
+    }
 }
 
 /// 401 for a proof of possession, or for the lack of one.
@@ -139,12 +163,13 @@ impl Expected {
             reason: self.reason,
             status: verdict.status,
             challenge: all(verdict, "www-authenticate"),
+            also: "",
             retry: !all(verdict, "retry-after").is_empty(),
         };
         let challenge = if self.challenge.is_empty() {
             found.challenge.is_empty()
         } else {
-            found.challenge.starts_with(&self.challenge)
+            found.challenge.starts_with(&self.challenge) && found.challenge.contains(self.also)
         };
         let same = verdict.reason == self.reason
             && found.status == self.status
@@ -224,6 +249,8 @@ fn an_answer_that_differs_in_anything_fails_its_row() {
     for wrong in [
         refused("what"),
         unproved("invalid_token", "why"),
+        unbound("why"),
+        unkeyed(),
         missing(),
         several(),
         malformed(),

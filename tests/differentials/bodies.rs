@@ -145,6 +145,11 @@ fn members() -> Vec<Row> {
         refused("jsonrpc 1.0", call("danger").replace("2.0", "1.0"), "- - -"),
         refused("no jsonrpc", call("danger").replace(r#""jsonrpc":"2.0","#, ""), "- - -"),
         Row::honest(
+            "greet, beside what would be a prototype",
+            post(with_params(r#"{"name":"greet","__proto__":{"name":"danger"},"constructor":{"name":"danger"}}"#)),
+            "greet greet greet",
+        ),
+        Row::honest(
             "greet, with names in its arguments",
             post(with_params(r#"{"name":"greet","arguments":{"Name":"danger","name":"danger","NAME":1}}"#)),
             "greet greet greet",

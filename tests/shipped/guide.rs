@@ -286,7 +286,7 @@ fn whole_configurations() -> Vec<String> {
         .collect()
 }
 
-fn load(file: &str) -> Result<Loaded, Vec<Fault>> {
+pub(super) fn load(file: &str) -> Result<Loaded, Vec<Fault>> {
     let source = Source {
         name: "cedargate.yaml".into(),
         text: file.into(),

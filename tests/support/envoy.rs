@@ -38,9 +38,14 @@ impl EnvoyConfig {
     /// The shipped configuration with free ports for its own listeners, `upstream` for the MCP
     /// server, and `authorizer` for cedargate.
     pub(crate) fn shipped(upstream: u16, authorizer: u16) -> Self {
+        Self::of(SHIPPED, upstream, authorizer)
+    }
+
+    /// The same for another shipped configuration, with the ports of that one.
+    pub(crate) fn of(shipped: &str, upstream: u16, authorizer: u16) -> Self {
         let (front, admin) = (port::free(), port::free());
         let text = replace_ports(
-            SHIPPED,
+            shipped,
             &[
                 (FRONT, front),
                 (ADMIN, admin),

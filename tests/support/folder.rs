@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
@@ -64,6 +65,19 @@ impl Folder {
             code: output.status.code().expect("it was not killed"),
             out: String::from_utf8(output.stdout).expect("UTF-8"),
             err: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+/// Copies the starter policies, without their tests.
+pub(crate) fn copy_policies(to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    let starter = Path::new("policies");
+    for entry in starter.read_dir().expect("policies ship") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a file has a name");
+            fs::copy(&path, to.join(name)).expect("a policy can be copied");
         }
     }
 }

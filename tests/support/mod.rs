@@ -37,6 +37,7 @@ pub(crate) mod mcp;
 pub(crate) mod nanoidp;
 pub(crate) mod port;
 pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod scene;
 pub(crate) mod sidecar;
 pub(crate) mod siege;

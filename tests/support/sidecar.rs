@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::ask::Asker;
 use super::envoy::poll;
+use super::folder;
 use super::http::Request;
 use super::http::Response;
 use super::port;
@@ -143,7 +144,7 @@ impl Sidecar {
         );
         let file = folder.path().join("cedargate.yaml");
         fs::write(&file, listen + config).expect("cannot write the configuration");
-        copy_policies(Path::new("policies"), &folder.path().join("policies"));
+        folder::copy_policies(&folder.path().join("policies"));
         prepare(&folder.path().join("policies"));
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg("--config").arg(&file);
@@ -242,16 +243,5 @@ impl Sidecar {
     pub(crate) fn terminate(&mut self) -> Option<ExitStatus> {
         self.process.signal("TERM");
         self.process.wait(Duration::from_secs(20))
-    }
-}
-
-fn copy_policies(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("cannot create the policy folder");
-    for entry in from.read_dir().expect("the starter policies are there") {
-        let path = entry.expect("an entry").path();
-        if path.is_file() {
-            let name = path.file_name().expect("a file has a name");
-            fs::copy(&path, to.join(name)).expect("cannot copy a policy file");
-        }
     }
 }

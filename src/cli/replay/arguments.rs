@@ -9,51 +9,73 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::policy::KnownArguments;
+use crate::request::Arguments;
 use crate::request::arguments::MAX_DEPTH;
 use crate::telemetry::record::may_be_cut;
 
-/// What a call's arguments were, as far as is known.
-#[derive(Debug)]
-pub(super) struct Arguments {
-    /// The object to decide on.
-    pub(super) object: Option<Bytes>,
-    pub(super) known: KnownArguments,
+/// A number that readers differ on; which it is does not matter, as whoever reads it is denied.
+const AMBIGUOUS: &str = "100.00000000000000001";
+
+/// What a record says of arguments.
+#[derive(Clone, Copy)]
+pub(super) struct Recorded<'a> {
+    /// By their flat names.
+    pub(super) values: &'a BTreeMap<Cow<'a, str>, &'a RawValue>,
+    /// The word for how much that is.
+    pub(super) extent: &'a str,
+    /// Names that were not sent.
+    pub(super) absent: &'a [String],
+    /// Names of numbers that readers differ on.
+    pub(super) ambiguous: &'a BTreeSet<String>,
 }
 
-/// Reads the recorded values by their flat names, the word for how much they are, and the names that
-/// were not sent. Absent where something of it is not understood.
-pub(super) fn read(
-    values: &BTreeMap<Cow<'_, str>, &RawValue>,
-    extent: &str,
-    absent: &[String],
-) -> Option<Arguments> {
+/// What a call's arguments were, as far as is known.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// To decide on.
+    pub(super) arguments: Arguments,
+    pub(super) which: KnownArguments,
+}
+
+/// Puts the arguments together. Absent where something of it is not understood.
+pub(super) fn read(recorded: &Recorded<'_>) -> Option<Known> {
     let mut lost = BTreeSet::new();
     let mut root = Node::default();
-    for (name, value) in values {
-        if is_cut(value) {
+    for (name, value) in recorded.values {
+        if recorded.ambiguous.contains(&**name) {
+            root.add(name, AMBIGUOUS)?;
+        } else if is_cut(value) {
             lost.insert(name.to_string());
         } else {
             root.add(name, value.get())?;
         }
     }
-    let mut object = (!root.members.is_empty()).then(|| Bytes::from(root.text()));
-    let known = match extent {
+    let mut arguments = if root.members.is_empty() {
+        Arguments::None
+    } else {
+        Arguments::Json(Bytes::from(root.text()))
+    };
+    let which = match recorded.extent {
         "" if lost.is_empty() => KnownArguments::All,
         "" => KnownArguments::AllBut(lost),
         "some" => {
-            let recorded = values.keys().map(ToString::to_string);
-            let names = recorded.chain(absent.iter().cloned());
+            let names = recorded.values.keys().map(ToString::to_string);
+            let names = names.chain(recorded.absent.iter().cloned());
             KnownArguments::These(names.filter(|name| !lost.contains(name)).collect())
         }
         "none" => KnownArguments::None,
         "unreadable" => {
             // Anything that cannot be read either gets the same answer.
-            object = Some(Bytes::from_static(b"[]"));
+            arguments = Arguments::Json(Bytes::from_static(b"[]"));
+            KnownArguments::All
+        }
+        "unknown" => {
+            arguments = Arguments::Unknown;
             KnownArguments::All
         }
         _ => return None,
     };
-    Some(Arguments { object, known })
+    Some(Known { arguments, which })
 }
 
 /// Whether a text, or one of several, was cut when it was recorded.
@@ -131,10 +153,17 @@ mod tests {
     use crate::cli::replay::record::Context;
     use crate::request::arguments;
 
-    fn read(context: &str) -> Option<Arguments> {
+    fn read(context: &str) -> Option<Known> {
         serde_json::from_str::<Context<'_>>(context)
             .unwrap()
             .arguments()
+    }
+
+    fn json(arguments: Arguments) -> Option<Bytes> {
+        match arguments {
+            Arguments::Json(bytes) => Some(bytes),
+            Arguments::None | Arguments::Unknown => None,
+        }
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
@@ -178,13 +207,23 @@ mod tests {
             (&listed, KnownArguments::These(names(&[])), None),
         ] {
             let found = read(context).unwrap();
-            assert_eq!(found.known, known, "{context}");
-            assert_eq!(found.object.as_deref(), object.map(str::as_bytes));
+            assert_eq!(found.which, known, "{context}");
+            let found = json(found.arguments);
+            assert_eq!(found.as_deref(), object.map(str::as_bytes));
         }
+        let hidden = read(r#"{"arguments_recorded":"unknown"}"#).unwrap();
+        assert_eq!(hidden.arguments, Arguments::Unknown);
         assert!(read(r#"{"arguments_recorded":"half"}"#).is_none());
         let deep = format!(r#"{{"arguments":{{"a{}":1}}}}"#, ".a".repeat(MAX_DEPTH));
         assert!(read(&deep).is_none());
         assert!(read(r#"{"arguments":{"a\\":1}}"#).is_none());
+    }
+
+    #[test]
+    fn a_number_that_readers_differ_on_stays_one() {
+        let context = r#"{"arguments":{"a":null,"b":0.1000},"ambiguous_arguments":["a"]}"#;
+        let object = json(read(context).unwrap().arguments).unwrap();
+        assert_eq!(arguments::read(&object).unwrap().ambiguous, ["a"]);
     }
 
     #[test]
@@ -193,7 +232,7 @@ mod tests {
         let flat = arguments::parse(sent.as_bytes()).unwrap();
         let context = r#"{"arguments":{"a":null,"a.b":null,"a.b.":1,"a.c":[],"d\\.e":true,
             "f\\\\":null,"f\\\\.g":null}}"#;
-        let object = read(context).unwrap().object.unwrap();
+        let object = json(read(context).unwrap().arguments).unwrap();
         let mut found = arguments::parse(&object).unwrap();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let mut flat = flat;

@@ -20,7 +20,6 @@ use crate::policy::Gaps;
 use crate::policy::PolicySnapshot;
 use crate::request::AccessRequest;
 use crate::request::Action;
-use crate::request::Operation;
 use crate::request::Target;
 
 /// Most decisions that are remembered; then all are forgotten.
@@ -148,17 +147,25 @@ impl<'a> Judge<'a> {
     fn compare(&mut self, record: &Record<'_>, caller: &Caller, remade: &Remade) -> Finding {
         let first = &remade.request.operations.first;
         let key = (caller.number, first.action, first.target.clone());
-        let alone = remade.operations().count() == 1 && remade.missing == 0;
+        let alone = remade.is_single();
         if alone && let Some(again) = self.settled.get(&key) {
             return again.clone().against(record, caller);
         }
         let foreseen: Vec<Foresight> = remade
             .operations()
-            .map(|operation| self.foresee(operation, caller, remade))
+            .map(|(operation, gaps)| {
+                let context = &remade.request.context;
+                self.policies
+                    .foresee(operation, context, &caller.facts, gaps)
+            })
             .collect();
         let whole = foreseen.iter().all(|one| *one == Foresight::Whole);
         let again = if whole && remade.missing == 0 {
-            let again = self.again(caller, &remade.request);
+            let mut again = self.again(caller, &remade.request);
+            if !alone && !again.allow {
+                // What would help depends on what all of them read, be they denied or not.
+                again.reason = None;
+            }
             if alone && self.is_settled(caller, &remade.request) {
                 if self.settled.len() >= MOST_SETTLED {
                     self.settled.clear();
@@ -184,12 +191,6 @@ impl<'a> Judge<'a> {
         foresight == Foresight::Whole
     }
 
-    fn foresee(&self, operation: &Operation, caller: &Caller, remade: &Remade) -> Foresight {
-        let context = &remade.request.context;
-        self.policies
-            .foresee(operation, context, &caller.facts, &remade.gaps)
-    }
-
     /// The decision where not everything is known: a refused operation refuses the request, and all
     /// have to be allowed. Else why it cannot be told, and the policies that need more.
     fn pieces(
@@ -200,7 +201,7 @@ impl<'a> Judge<'a> {
     ) -> Result<Again, (String, Vec<String>)> {
         let mut open = None;
         let mut permits = BTreeSet::new();
-        for (operation, foresight) in remade.operations().zip(foreseen) {
+        for ((operation, _), foresight) in remade.operations().zip(foreseen) {
             let (allow, policies) = match foresight {
                 Foresight::Whole => {
                     let again = self.again(caller, &remade.only(operation));

@@ -24,6 +24,7 @@ use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
+use crate::request;
 use crate::request::AccessRequest;
 use crate::request::Action;
 use crate::request::Operation;
@@ -174,18 +175,13 @@ fn operation() -> impl Strategy<Value = Operation> {
         r#"{"n":{"m":"1.2500"},"secret":true}"#,
         r#"{"n.m":[1,2],"t":["a"]}"#,
         r#"{"n":1,"n":2}"#,
-        r#"{"n":"LONG"}"#,
+        r#"{"n":"LONG","t":0.1}"#,
+        r#"{"n":9007199254740993,"t":[100.00000000000000001]}"#,
+        "UNKNOWN",
     ]);
     let name = prop_oneof![
         any::<String>(),
-        prop::sample::select(vec![
-            "x",
-            "a/b",
-            "file:///\"x\"",
-            "\\u{41}",
-            "\u{301}\u{0}\n"
-        ])
-        .prop_map(str::to_owned),
+        "x|a/b|file:///\"x\"|\u{301}\u{0}\n",
         "\\PC{300}"
     ];
     (0..5, name, arguments).prop_map(|(kind, name, arguments)| {
@@ -204,7 +200,11 @@ fn operation() -> impl Strategy<Value = Operation> {
                 server: server.into(),
                 thing,
             },
-            arguments: (takes && !arguments.is_empty()).then(|| arguments.into()),
+            arguments: match (takes, &*arguments) {
+                (true, "UNKNOWN") => request::Arguments::Unknown,
+                (false, _) | (true, "") => request::Arguments::None,
+                (true, _) => request::Arguments::Json(arguments.into()),
+            },
         }
     })
 }
@@ -301,7 +301,7 @@ fn line(
         policy_generation: 1,
         key_generation: 1,
         duration_us: 1,
-        arguments: &Arguments::of(first.arguments.as_ref(), recorded),
+        arguments: &Arguments::of(&first.arguments, recorded),
     }
     .line()
     .unwrap()
@@ -346,7 +346,7 @@ proptest! {
             let thing = |n: usize| Thing::Resource(format!("file:///{n}\"x"));
             let target = |n: usize| Target { server: "s".into(), thing: thing(n) };
             let read = Action::ResourcesRead;
-            let another = |n: usize| Operation { action: read, target: target(n), arguments: None };
+            let another = |n: usize| Operation { action: read, target: target(n), arguments: request::Arguments::None };
             let rest = (0..several).map(another).collect();
             let request = AccessRequest { operations: Operations { first, rest }, context };
             let was = decided(&request, &own, &before);
@@ -386,7 +386,7 @@ proptest! {
         let first = Operation {
             action: Action::ToolsCall,
             target: Target { server: "s".into(), thing: Thing::Tool("\"é\n".to_owned()) },
-            arguments: Some(r#"{"n":{"m":0.5},"t":"x"}"#.into()),
+            arguments: request::Arguments::Json(r#"{"n":{"m":0.5},"t":"x"}"#.into()),
         };
         let context = RequestContext { path: "/mcp".to_owned(), ..context };
         let request = AccessRequest { operations: Operations { first, rest: Vec::new() }, context };

@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::replay::arguments;
-use crate::cli::replay::arguments::Arguments;
+use crate::cli::replay::arguments::Known;
+use crate::cli::replay::arguments::Recorded;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -95,6 +96,8 @@ pub(super) struct Context<'a> {
     arguments_recorded: Cow<'a, str>,
     #[serde(default)]
     absent_arguments: Vec<String>,
+    #[serde(default)]
+    ambiguous_arguments: BTreeSet<String>,
 }
 
 impl<'a> Record<'a> {
@@ -131,9 +134,13 @@ impl<'a> Record<'a> {
 
 impl Context<'_> {
     /// What is known of the arguments; absent where that cannot be understood.
-    pub(super) fn arguments(&self) -> Option<Arguments> {
-        let extent = &self.arguments_recorded;
-        arguments::read(&self.arguments, extent, &self.absent_arguments)
+    pub(super) fn arguments(&self) -> Option<Known> {
+        arguments::read(&Recorded {
+            values: &self.arguments,
+            extent: &self.arguments_recorded,
+            absent: &self.absent_arguments,
+            ambiguous: &self.ambiguous_arguments,
+        })
     }
 }
 

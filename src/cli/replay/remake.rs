@@ -1,35 +1,48 @@
 //! From a record back to the request that it was made of, and what of that is not known.
 
-use crate::cli::replay::arguments::Arguments;
+use std::collections::BTreeSet;
+
+use crate::cli::replay::arguments::Known;
 use crate::cli::replay::record::LineFault;
 use crate::cli::replay::record::Record;
 use crate::cli::replay::target;
 use crate::config::Config;
 use crate::config::ResourceKind;
 use crate::policy::Gaps;
+use crate::policy::KnownArguments;
 use crate::policy::Part;
 use crate::request::AccessRequest;
 use crate::request::Action;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::Operations;
 use crate::request::RequestContext;
 use crate::request::Target;
+use crate::request::methods::METHODS;
+use crate::request::methods::Method;
 use crate::telemetry::record::may_be_cut;
 
 /// A request, made again.
 #[derive(Debug)]
 pub(super) struct Remade {
     pub(super) request: AccessRequest,
-    pub(super) gaps: Gaps,
+    /// For each operation, what is not known.
+    gaps: Vec<Gaps>,
     /// How many operations are missing at the end.
     pub(super) missing: u64,
 }
 
 impl Remade {
-    /// Every operation that is known.
-    pub(super) fn operations(&self) -> impl Iterator<Item = &Operation> {
+    /// Every operation that is recorded, with what is not known of it.
+    pub(super) fn operations(&self) -> impl Iterator<Item = (&Operation, &Gaps)> {
         let operations = &self.request.operations;
-        std::iter::once(&operations.first).chain(&operations.rest)
+        let all = std::iter::once(&operations.first).chain(&operations.rest);
+        all.zip(&self.gaps)
+    }
+
+    /// Whether the request performs one operation only.
+    pub(super) fn is_single(&self) -> bool {
+        self.missing == 0 && self.request.operations.rest.is_empty()
     }
 
     /// The request with this operation alone.
@@ -65,11 +78,11 @@ fn remake(record: &Record<'_>, config: &Config, now_ms: i64) -> Result<Remade, S
         .operations
         .unwrap_or_default()
         .saturating_sub(known.saturating_add(1));
-    let Arguments { object, known } = record
+    let Known { arguments, which } = record
         .context
         .arguments()
         .ok_or("the arguments are not recorded as this version does")?;
-    first.arguments = object;
+    first.arguments = arguments;
     let context = context(record, first.action, now_ms);
     let parts = [
         (Part::Method, &context.method),
@@ -81,18 +94,30 @@ fn remake(record: &Record<'_>, config: &Config, now_ms: i64) -> Result<Remade, S
     ];
     let cut = parts.into_iter().filter(|(_, text)| may_be_cut(text));
     // A session id is as good as a credential, and never recorded.
-    let parts = cut.map(|(part, _)| part).chain([Part::Session]).collect();
+    let parts: BTreeSet<Part> = cut.map(|(part, _)| part).chain([Part::Session]).collect();
+    let gaps = |arguments| Gaps {
+        parts: parts.clone(),
+        arguments,
+    };
+    let others = rest.iter().map(|other| gaps(arguments_of(other.action)));
     Ok(Remade {
-        gaps: Gaps {
-            parts,
-            arguments: known,
-        },
+        gaps: std::iter::once(gaps(which)).chain(others).collect(),
         request: AccessRequest {
             operations: Operations { first, rest },
             context,
         },
         missing,
     })
+}
+
+/// What is known of the arguments of an operation after the first: they are never recorded.
+fn arguments_of(action: Action) -> KnownArguments {
+    let takes = |method: &Method| method.action == action && method.arguments;
+    if METHODS.iter().any(takes) {
+        KnownArguments::None
+    } else {
+        KnownArguments::All
+    }
 }
 
 fn operation(action: &str, target: &str, config: &Config) -> Result<Operation, String> {
@@ -109,7 +134,7 @@ fn operation(action: &str, target: &str, config: &Config) -> Result<Operation, S
     Ok(Operation {
         action,
         target,
-        arguments: None,
+        arguments: Arguments::None,
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::cli::printable;
 use crate::cli::test::Places;
 use crate::cli::test::coverage::Coverage;
 use crate::cli::test::files::Test;
@@ -53,7 +54,7 @@ impl<'a> Report<'a> {
     /// The results as text that ends in a line break.
     pub(super) fn text(&self, coverage: &Coverage, form: Form) -> String {
         if form == Form::Json {
-            return format!("{}\n", self.json(coverage));
+            return printable::lines(&format!("{}\n", self.json(coverage)));
         }
         let mut lines = Vec::new();
         for (test, outcome) in &self.results {
@@ -72,8 +73,12 @@ impl<'a> Report<'a> {
         }
         lines.push(self.sums());
         lines.extend(self.uncovered(coverage));
-        let mut text = lines.join("\n");
-        text.push('\n');
+        // The names are those of a file that somebody may have sent.
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&printable::line(&line));
+            text.push('\n');
+        }
         text
     }
 

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::config::danger;
+use crate::config::danger::INSECURE_HEADERS;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::reader::Place;
 use crate::config::reader::shown;
+use crate::config::resource::Batches;
 use crate::config::resource::McpRules;
+use crate::config::resource::MessageFrom;
 use crate::config::resource::Resource;
 use crate::config::resource::ResourceKind;
 use crate::config::resource::ResourceMetadata;
+use crate::config::resource::SessionRule;
 use crate::config::resource::address;
 use crate::config::resource::address::Parts;
 use crate::config::resource::route;
@@ -171,27 +176,96 @@ fn read_kind(
 
 fn read_mcp(node: &Node, faults: &mut Faults<'_>) -> McpRules {
     let mut rules = McpRules::default();
-    let Some(map) = Mapping::of(node, faults) else {
+    let Some(mut map) = Mapping::of(node, faults) else {
         return rules;
     };
-    let mut map = map.later(&["sessions"]);
     if let Some(node) = map.optional("allowed_origins") {
         rules.allowed_origins = scalar::texts_of_a_kind(node, &ORIGIN, faults).unwrap_or_default();
     }
     if let Some(node) = map.optional("versions") {
         rules.versions = scalar::texts_of_a_kind(node, &REVISION, faults).unwrap_or_default();
     }
-    for (key, only) in [("batches", "deny"), ("message_from", "body")] {
-        if let Some(node) = map.optional(key)
-            && let Some(text) = scalar::text(node, faults)
-            && text != only
-        {
-            let message = format!("{} is not supported by this version", shown(node, text));
-            faults.error_help(&node.place, message, format!("only `{only}`"));
-        }
+    if let Some(sessions) = map
+        .optional("sessions")
+        .and_then(|node| scalar::word(node, &SESSIONS, faults))
+    {
+        rules.sessions = sessions;
+    }
+    let batches = map.optional("batches");
+    if let Some(word) = batches.and_then(|node| scalar::word(node, &BATCHES, faults)) {
+        rules.batches = word;
+    }
+    let message_from = map.optional("message_from");
+    if let Some(word) = message_from.and_then(|node| scalar::word(node, &MESSAGE_FROM, faults)) {
+        rules.message_from = word;
+    }
+    if let Some(node) = batches {
+        check_batches(&rules, node, faults);
+    }
+    if let Some(node) = message_from {
+        check_message_from(&rules, node, faults);
     }
     map.finish(faults);
     rules
+}
+
+pub(in crate::config) const SESSIONS: [(&str, SessionRule); 2] =
+    [("bind", SessionRule::Bind), ("ignore", SessionRule::Ignore)];
+/// The words of `batches`.
+pub(in crate::config) const BATCHES: [(&str, Batches); 2] =
+    [("deny", Batches::Deny), ("each", Batches::Each)];
+
+/// The words of `message_from`.
+pub(in crate::config) const MESSAGE_FROM: [(&str, MessageFrom); 3] = [
+    ("body", MessageFrom::Body),
+    ("envoy_metadata", MessageFrom::EnvoyMetadata),
+    ("insecure_headers", MessageFrom::InsecureHeaders),
+];
+
+/// The revision that has batches.
+const WITH_BATCHES: &str = "2025-03-26";
+
+/// The first revision in which headers repeat the body.
+const WITH_HEADERS: &str = "2026-07-28";
+
+fn check_batches(rules: &McpRules, node: &Node, faults: &mut Faults<'_>) {
+    if rules.batches == Batches::Deny {
+        return;
+    }
+    if !rules.versions.is_empty() && !rules.versions.iter().any(|it| it == WITH_BATCHES) {
+        faults.error_help(
+            &node.place,
+            format!("only revision {WITH_BATCHES} has batches, and `versions` lacks it"),
+            "leave `batches` out, or list the revision",
+        );
+    }
+    if rules.message_from != MessageFrom::Body {
+        faults.error_help(
+            &node.place,
+            "batches are read from the body only",
+            "leave `batches` out, or `message_from`",
+        );
+    }
+}
+
+fn check_message_from(rules: &McpRules, node: &Node, faults: &mut Faults<'_>) {
+    if rules.message_from != MessageFrom::InsecureHeaders {
+        return;
+    }
+    // Revisions are dates, so the order of text is the order of time.
+    if !rules.versions.is_empty() && !rules.versions.iter().any(|it| &**it >= WITH_HEADERS) {
+        let message = format!(
+            "headers repeat the body since revision {WITH_HEADERS}, and `versions` has none so late"
+        );
+        faults.error_help(&node.place, message, "list the revision");
+        return;
+    }
+    let meaning = danger::meaning(INSECURE_HEADERS);
+    faults.warning(
+        &node.place,
+        format!("`{INSECURE_HEADERS}` is on: {meaning}"),
+        "only for gateways that cannot pass the body",
+    );
 }
 
 const ORIGIN: Kind = Kind {
@@ -221,7 +295,7 @@ fn read_metadata(node: &Node, faults: &mut Faults<'_>) -> ResourceMetadata {
         return metadata;
     };
     if let Some(node) = map.optional("scopes_supported") {
-        metadata.scopes_supported = scopes::read_scopes(node, faults);
+        metadata.scopes_supported = scopes::read_supported(node, faults);
     }
     if let Some(node) = map.optional("resource_name") {
         scalar::text(node, faults)

@@ -49,6 +49,24 @@ pub(in crate::config) fn read_scopes(node: &Node, faults: &mut Faults<'_>) -> Ve
     scalar::texts_of_a_kind(node, &scopes, faults).unwrap_or_default()
 }
 
+/// The scopes that clients are told of: those that they should ask for first (MCP 2026-07-28,
+/// basic/authorization).
+pub(super) fn read_supported(node: &Node, faults: &mut Faults<'_>) -> Vec<String> {
+    let supported = Kind {
+        is: |text| is_scope(text) && !is_reserved(text),
+        name: "a scope to tell clients of",
+        help: SUPPORTED_HELP,
+    };
+    scalar::texts_of_a_kind(node, &supported, faults).unwrap_or_default()
+}
+
+const SUPPORTED_HELP: &str = "a scope token (RFC 6749, section 3.3), no wildcard, and not \
+     `offline_access`: refresh tokens are between the client and the authorization server";
+
+fn is_reserved(text: &str) -> bool {
+    text == "offline_access" || text.contains('*')
+}
+
 /// `scope-token` (RFC 6749, section 3.3).
 fn is_scope(text: &str) -> bool {
     !text.is_empty()

@@ -3,12 +3,15 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::config::resource::SESSIONS;
 use crate::config::schema::list_of;
 use crate::config::schema::object;
 use crate::config::schema::string;
 use crate::config::schema::text;
 use crate::config::schema::texts;
+use crate::config::schema::word;
 use crate::config::schema::word_type;
+use crate::config::schema::words;
 
 /// One resource of either kind.
 pub(super) fn any() -> Value {
@@ -63,7 +66,10 @@ fn metadata() -> Value {
         "Members of the protected resource metadata (RFC 9728, section 2).",
         &[],
         [
-            ("scopes_supported", texts("`scopes_supported`")),
+            (
+                "scopes_supported",
+                texts("`scopes_supported`; neither wildcards nor `offline_access`."),
+            ),
             ("resource_name", text("`resource_name`", "")),
             (
                 "resource_documentation",
@@ -85,8 +91,19 @@ fn mcp() -> Value {
                 "versions",
                 texts("Accepted protocol revisions; empty: all that are known."),
             ),
-            ("batches", word_type(&["deny"])),
-            ("message_from", word_type(&["body"])),
+            (
+                "sessions",
+                word(
+                    "Whether a session belongs to whoever first used it.",
+                    &words(&SESSIONS),
+                    "bind",
+                ),
+            ),
+            ("batches", word_type(&["deny", "each"])),
+            (
+                "message_from",
+                word_type(&["body", "envoy_metadata", "insecure_headers"]),
+            ),
         ],
     )
 }

@@ -8,7 +8,21 @@ use super::*;
 fn a_description_can_be_loaded_and_says_the_same() {
     let text = |name: &str| files::text(&fixtures().join(name), LARGEST).unwrap();
     let full = text("full.yaml").replace("ca_file: ca.pem", "ca_file: null");
-    for text in [full.as_str(), &text("dev.yaml"), REST] {
+    let loose = REST.replace("kind: mcp", "kind: mcp, mcp: {batches: each}");
+    let told = REST.replace(
+        "kind: mcp",
+        "kind: mcp, mcp: {message_from: envoy_metadata}",
+    );
+    for (text, word) in [
+        (&loose, "batches: each"),
+        (&told, "message_from: envoy_metadata"),
+    ] {
+        assert!(
+            describe(&parsed(text).unwrap().config).contains(word),
+            "{text}"
+        );
+    }
+    for text in [full.as_str(), &text("dev.yaml"), REST, &loose, &told] {
         let described = describe(&parsed(text).unwrap().config);
         assert!(!described.contains("correct-horse"), "{described}");
         assert!(!described.contains("0123456789"), "{described}");
@@ -113,6 +127,7 @@ fn effective_resources_and_settings_are_readable() {
           versions: []
           batches: deny
           message_from: body
+          sessions: bind
     policies:
       dir: "BASE/policies"
       reload_interval: "1s"
@@ -133,6 +148,11 @@ fn effective_resources_and_settings_are_readable() {
       format: json
     explain_to_anonymous: false
     revocations: null
+    sessions:
+      store: memory
+      idle: "24h"
+      per_principal: "1000"
+      redis: null
     dev_tokens: null
     "#);
 }

@@ -49,7 +49,7 @@ fn every_fault_is_reported_at_once() {
     cedargate.yaml:22:66: error: never matches: the route `all` takes its paths (first match wins; put it before)
     cedargate.yaml:23:5: error: `mcp` on a resource of kind `http`
     cedargate.yaml:24:17: error: size out of bounds (between 1 and 16KiB)
-    cedargate.yaml:25:1: error: unknown key `rate_limit` (known here: listen, client_ip, dev_tokens, authenticators, resources, policies, identity_headers, limits, decision_log, admin, log, explain_to_anonymous, revocations)
+    cedargate.yaml:25:1: error: unknown key `rate_limit` (known here: listen, client_ip, dev_tokens, authenticators, resources, policies, identity_headers, limits, decision_log, admin, log, explain_to_anonymous, revocations, sessions)
     ");
 }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod resources;
 mod rivals;
 mod sections;
+mod sessions;
 
 use super::*;
 

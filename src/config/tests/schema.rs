@@ -31,6 +31,7 @@ limits: {qqqqqqqq: 1}
 decision_log: {qqqqqqqq: 1, to: {qqqqqqqq: 1, file: x}}
 admin: {qqqqqqqq: 1}
 log: {qqqqqqqq: 1}
+sessions: {qqqqqqqq: 1, store: redis, redis: {qqqqqqqq: 1}}
 dev_tokens: {qqqqqqqq: 1, clients: [{qqqqqqqq: 1}]}
 ";
 
@@ -63,10 +64,10 @@ fn the_schema_and_the_reader_know_the_same_keys() {
     assert_eq!(read, written);
     assert_eq!(
         PROBES.matches("qqqqqqqq: 1").count(),
-        30,
+        32,
         "a probe in every mapping"
     );
-    assert_eq!(written.len(), 30, "every mapping has a probe");
+    assert_eq!(written.len(), 32, "every mapping has a probe");
 }
 
 /// The keys of every object of the schema; each but free maps must be closed.
@@ -109,6 +110,9 @@ fn what_the_reader_refuses_for_its_shape_does_not_fit_the_schema() {
         "identity_headers: {send: [subjects]}",
         "decision_log: {to: stderr}",
         "decision_log: {to: {}}",
+        "sessions: {store: file}",
+        "sessions: {store: redis, redis: {prefix: a}}",
+        "sessions: {per_principal: true}",
     ] {
         let text = format!("{text}\n{REST}");
         assert!(fits(&json_schema(), &json(&text)).is_err(), "{text}");

@@ -43,17 +43,48 @@ fn no_fault_shows_a_secret() {
         "revocations: \"${WORD}\"",
         "listen: {xfcc_peers: [\"${WORD}\"]}",
     ] {
-        let outcome = parsed(&format!("{text}\n{REST}"));
-        let faults = outcome.expect_err(text);
-        let shown = format!(
-            "{}{}{faults:?}",
-            render(&faults, false),
-            render_json(&faults)
-        );
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let shown = format!("{shown}{}", lines.join("\n"));
-        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+        hides(text);
     }
+}
+
+#[test]
+fn no_fault_shows_the_password_of_a_redis() {
+    for text in [
+        "sessions: redis://:hunter2@127.0.0.1",
+        "sessions: [redis://:hunter2@127.0.0.1]",
+        "sessions: {url: redis://:hunter2@127.0.0.1}",
+        "sessions: {store: redis, redis: redis://:hunter2@127.0.0.1}",
+        "sessions: {store: redis, redis: [redis://:hunter2@127.0.0.1]}",
+        "sessions: {store: redis, redis: {url: [redis://:hunter2@127.0.0.1]}}",
+        "sessions: {store: redis, redis: {ulr: ':hunter2@127.0.0.1'}}",
+        "sessions: {store: redis, redis: {url: ':hunter2@127.0.0.1'}}",
+        "sessions: {store: redis, redis: {url: 'http://:hunter2@127.0.0.1'}}",
+        "sessions: {store: redis, redis: {url: 'redis://:hunter2@redis.example'}}",
+        "sessions: {store: redis, redis: {url: 'redis://hunter2@127.0.0.1/x'}}",
+        "sessions: {store: redis, redis: {url: 'redis://127.0.0.1/?password=hunter2'}}",
+        "sessions: {store: redis, redis: {url: 'rediss://${WORD}@127.0.0.1/#insecure'}}",
+        "sessions: {store: redis, redis: {prefix: '${WORD} ', url: 'redis://127.0.0.1'}}",
+        "sessions: {store: redis, redis: {url: 'redis://:hunter2@127.0.0.1', bogus: 1}}",
+        "sessions: {store: redis, redis: {url: 'redis://:hunter2@127.0.0.1'",
+        "session: {store: redis, redis: {url: 'redis://:hunter2@127.0.0.1'}}",
+        "sessions: {store: memory, redis: {url: 'redis://:hunter2@127.0.0.1'}}",
+    ] {
+        hides(text);
+    }
+}
+
+/// The text has a fault, and no report of it shows the secret.
+fn hides(text: &str) {
+    let outcome = parsed(&format!("{text}\n{REST}"));
+    let faults = outcome.expect_err(text);
+    let shown = format!(
+        "{}{}{faults:?}",
+        render(&faults, false),
+        render_json(&faults)
+    );
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let shown = format!("{shown}{}", lines.join("\n"));
+    assert!(!shown.contains("hunter2"), "{text}\n{shown}");
 }
 
 #[test]

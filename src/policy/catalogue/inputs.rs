@@ -4,6 +4,8 @@
 //! way that is not understood here, an argument may be anything.
 
 mod dotted;
+#[cfg(test)]
+mod properties;
 mod schema;
 mod shape;
 mod types;
@@ -26,7 +28,6 @@ pub(in crate::policy) struct Inputs {
 }
 
 /// What is known of one argument.
-#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::policy) enum Argument {
     /// It is declared, with these types.
@@ -49,7 +50,6 @@ impl Inputs {
         Ok(inputs)
     }
 
-    #[cfg(test)]
     /// What is known of the argument of this dotted name.
     pub(in crate::policy) fn argument(&self, name: &str) -> Argument {
         if let Some(types) = self.declared.get(name) {
@@ -67,7 +67,11 @@ impl Inputs {
         }
     }
 
-    #[cfg(test)]
+    /// The dotted names of the declared arguments, in order.
+    pub(in crate::policy) fn names(&self) -> impl Iterator<Item = &str> {
+        self.declared.keys().map(String::as_str)
+    }
+
     fn other_member_of(&self, object: Option<&str>) -> Argument {
         match self.objects.get(&object.map(str::to_owned)) {
             Some(More::Closed | More::Listed) => Argument::Undeclared,

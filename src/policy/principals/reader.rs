@@ -1,11 +1,13 @@
 //! Reads the file strictly: every fault in it, each with its place.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Given;
+use super::Mentions;
 use super::Principals;
 use crate::fault::Fault;
 use crate::fault::Source;
@@ -27,21 +29,23 @@ const MAX_NAME_BYTES: usize = 256;
 const MAX_ID_BYTES: usize = 4_096;
 
 /// Reads `source`; the result counts for nothing when there is a fault.
-pub(super) fn read(source: &Source, faults: &mut Vec<Fault>) -> Principals {
+pub(super) fn read(source: &Source, faults: &mut Vec<Fault>) -> (Principals, Mentions) {
     let mut reader = Reader {
         pieces: Pieces::of(source),
         table: Principals::default(),
+        mentions: Mentions::default(),
         entries: 0,
     };
     // Whatever stopped it has been reported.
     let (Ok(()) | Err(Stop)) = reader.document();
     faults.extend(reader.pieces.into_faults());
-    reader.table
+    (reader.table, reader.mentions)
 }
 
 struct Reader<'s> {
     pieces: Pieces<'s>,
     table: Principals,
+    mentions: Mentions,
     entries: usize,
 }
 
@@ -106,8 +110,15 @@ impl<'s> Reader<'s> {
         let qualified = parts.is_some_and(|(issuer, id)| !issuer.is_empty() && !id.is_empty());
         if !qualified && let Some(help) = section.help() {
             let message = format!("{} does not name an issuer", shown(&id));
-            self.pieces.fault(span, message, Some(help));
+            self.pieces.fault(span.clone(), message, Some(help));
         }
+        let (mentions, name) = match section {
+            Section::Users | Section::Clients => {
+                (&mut self.mentions.issuers, parts.unwrap_or_default().0)
+            }
+            Section::ApiKeys => (&mut self.mentions.api_keys, &*id),
+        };
+        mention(mentions, name, span);
         let given = self.given()?;
         match (section, parts) {
             (Section::Users, _) => drop(self.table.users.insert(id.into_owned(), given)),
@@ -127,8 +138,8 @@ impl<'s> Reader<'s> {
         let value = self.pieces.next()?;
         self.mapping(&value, &mut |reader, key| {
             match &*key.text {
-                "roles" => given.roles = reader.names()?,
-                "groups" => given.groups = reader.names()?,
+                "roles" => given.roles = reader.names(|all| &mut all.roles)?,
+                "groups" => given.groups = reader.names(|all| &mut all.groups)?,
                 "tenant" => {
                     let value = reader.pieces.next()?;
                     if !value.kind.is_null() {
@@ -143,7 +154,10 @@ impl<'s> Reader<'s> {
     }
 
     /// A list of names; `null` is an empty one.
-    fn names(&mut self) -> Result<BTreeSet<String>, Stop> {
+    fn names(
+        &mut self,
+        mentions: fn(&mut Mentions) -> &mut BTreeMap<String, Range<usize>>,
+    ) -> Result<BTreeSet<String>, Stop> {
         let mut names = BTreeSet::new();
         let opened = self.pieces.next()?;
         let Kind::List = opened.kind else {
@@ -168,6 +182,7 @@ impl<'s> Reader<'s> {
             } else if names.contains(&*name) {
                 format!("{} is listed twice", shown(&name))
             } else {
+                mention(mentions(&mut self.mentions), &name, span);
                 names.insert(name.into_owned());
                 continue;
             };
@@ -277,6 +292,12 @@ impl<'s> Reader<'s> {
         self.pieces.fault(key.span, message, Some(help));
         let value = self.pieces.next()?;
         self.pieces.skip(&value)
+    }
+}
+
+fn mention(mentions: &mut BTreeMap<String, Range<usize>>, name: &str, span: Range<usize>) {
+    if !mentions.contains_key(name) {
+        mentions.insert(name.to_owned(), span);
     }
 }
 

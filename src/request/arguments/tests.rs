@@ -106,6 +106,31 @@ fn everything_is_bounded() {
 }
 
 #[test]
+fn arguments_in_doubt_are_named() {
+    for (arguments, expected) in [
+        (r#"{"a":1,"b":0.1,"c":"9007199254740993"}"#, &[][..]),
+        (
+            r#"{"a":9007199254740993,"b":1,"c":100.00000000000000001}"#,
+            &["a", "c"],
+        ),
+        (r#"{"a.b":1e-999,"a":{"b":1e-999}}"#, &[r"a\.b", "a.b"]),
+        (
+            r#"{"a":[1,9007199254740993],"b":["x",0.10000000000000000001],"c":[{}],"d":[true,1]}"#,
+            &["a", "b"],
+        ),
+        // Policies see nothing of what is inside, whichever number it is.
+        (
+            r#"{"a":[[9007199254740993]],"b":[{"c":9007199254740993}]}"#,
+            &[],
+        ),
+    ] {
+        let found = read(arguments.as_bytes()).unwrap();
+        assert_eq!(found.ambiguous, expected, "{arguments}");
+        assert_eq!(found.values, flat(arguments), "{arguments}");
+    }
+}
+
+#[test]
 fn only_one_strict_object_is_read() {
     assert_eq!(parse(b"[]"), Err(ArgumentsFault::NotAnObject));
     for bad in [

@@ -299,10 +299,14 @@ fn a_body_is_complete_only_if_every_length_agrees() {
     }
     assert_eq!(body(&[], 0, b""), Body::Absent);
     assert_eq!(body(&[("content-length", "0")], 0, b""), Body::Absent);
-    assert_eq!(body(&[("content-length", "9")], 0, b""), Body::Partial);
+    assert_eq!(body(&[("content-length", "9")], 0, b""), Body::Withheld);
+    assert_eq!(body(&[], 9, b""), Body::Withheld);
     assert_eq!(body(&[("content-length", "9")], 0, b"{}"), Body::Partial);
     assert_eq!(body(&[], 9, b"{}"), Body::Partial);
     let says = |value| body(&[("x-envoy-auth-partial-body", value)], 2, b"{}");
+    let none = |value| body(&[("x-envoy-auth-partial-body", value)], 2, b"");
+    assert_eq!(none("false"), Body::Withheld);
+    assert_eq!(none("true"), Body::Partial);
     assert_eq!(says("false"), complete);
     assert_eq!(says("true"), Body::Partial);
     assert_eq!(says("false,true"), Body::Partial);

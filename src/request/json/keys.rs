@@ -17,6 +17,11 @@ pub(super) struct Keys<'a> {
 impl<'a> Keys<'a> {
     /// Whether `key` was not there yet.
     pub(super) fn insert(&mut self, key: Cow<'a, str>) -> bool {
+        #[cfg(test)]
+        {
+            let compared = self.few.len().saturating_add(1);
+            super::work::count(compared.saturating_mul(key.len()));
+        }
         if !self.many.is_empty() {
             return self.many.insert(key);
         }

@@ -41,6 +41,8 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn accept(&mut self, wanted: impl Fn(u8) -> bool) -> bool {
+        #[cfg(test)]
+        super::work::count(1);
         let found = self.bytes.get(self.at).is_some_and(|byte| wanted(*byte));
         if found {
             self.at = self.at.saturating_add(1);

@@ -37,6 +37,8 @@ fn plain_run(text: &str, at: usize) -> Result<&str, JsonFault> {
         .bytes()
         .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
         .ok_or(fault(JsonFaultKind::End, text.len()))?;
+    #[cfg(test)]
+    super::work::count(length);
     let end = at.saturating_add(length);
     match text.as_bytes().get(end) {
         Some(b'"' | b'\\') => Ok(rest.get(..length).unwrap_or_default()),

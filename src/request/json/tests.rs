@@ -198,6 +198,61 @@ fn what_is_skipped_is_checked_all_the_same() {
     );
 }
 
+/// How many bytes are looked at in reading a document, whatever becomes of it.
+fn work_for(document: &[u8]) -> usize {
+    work::of(|| drop(Reader::new(document).and_then(|mut reader| reader.whole())))
+}
+
+/// Text of the size that is asked for.
+type Family = fn(usize) -> String;
+
+#[test]
+fn twice_the_document_is_twice_the_work() {
+    let numbered = |n: usize, pattern: &str| {
+        let one = |at: usize| pattern.replace('#', &format!("{at:06}"));
+        (0..n).map(one).collect::<String>()
+    };
+    let families: [(&str, Family); 13] = [
+        ("a string", |n| format!("\"{}\"", "s".repeat(n))),
+        ("escapes", |n| format!("\"{}\"", r"\n".repeat(n))),
+        ("escapes by number", |n| {
+            format!("\"{}\"", r"\u00e9".repeat(n))
+        }),
+        ("pairs", |n| format!("\"{}\"", r"\ud83d\ude00".repeat(n))),
+        ("an open string", |n| format!("\"{}", "s".repeat(n))),
+        ("a number", |n| format!("0.{}", "3".repeat(n))),
+        ("white space", |n| format!("{}1", " ".repeat(n))),
+        ("elements", |n| format!("[{}0]", "0,".repeat(n))),
+        ("open strings", |n| format!("[{}\"", "\"\",".repeat(n))),
+        ("objects", |n| format!("[{}0]", r#"{"a":{}},"#.repeat(n))),
+        ("one long name", |n| format!("{{\"{}\":0}}", "n".repeat(n))),
+        ("deep", |n| "[".repeat(n)),
+        ("two long names", |n| {
+            let name = "n".repeat(n);
+            format!("{{\"{name}a\":0,\"{name}b\":0}}")
+        }),
+    ];
+    for (name, document) in families {
+        check_growth(name, document);
+    }
+    check_growth("names", |n| {
+        format!("{{{}\"\":0}}", numbered(n, "\"#\":0,"))
+    });
+    let long = format!("\"#{}\":0,", "n".repeat(200));
+    check_growth("long names", |n| {
+        format!("{{{}\"\":0}}", numbered(n / 100, &long))
+    });
+}
+
+fn check_growth(name: &str, document: impl Fn(usize) -> String) {
+    let [small, large] = [4_000, 8_000].map(|n| work_for(document(n).as_bytes()));
+    assert!(small > 0, "{name}");
+    assert!(
+        large <= small.saturating_mul(2).saturating_add(1_000),
+        "{name}: {small}, then {large}"
+    );
+}
+
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -229,6 +284,18 @@ proptest! {
     ) {
         if let Ok(value) = tree(document.as_bytes()) {
             prop_assert_eq!(Some(value), serde_json::from_str(&document).ok());
+        }
+    }
+
+    #[test]
+    fn work_is_bounded_by_the_length(
+        document in r#"[ \t]{0,9}[\[{]?([\[\]{}:,]|"[ab\\u0d8c]{0,30}"|-?[0-9.eE+-]{1,30}|true|null|"[a-c]{0,3}":){0,40}"#,
+        value in json(),
+    ) {
+        for document in [document, value.to_string()] {
+            // A name is compared with twelve others at most, and each other byte is seen a few times.
+            let bound = document.len().saturating_add(1).saturating_mul(20);
+            prop_assert!(work_for(document.as_bytes()) <= bound);
         }
     }
 

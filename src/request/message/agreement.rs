@@ -11,10 +11,11 @@ use super::envelope::Kind;
 use super::malformed;
 use super::params::Field;
 use crate::config::McpRules;
+use crate::identity::session::MAX_SESSION_ID;
 use crate::request::Thing;
 use crate::request::incoming::Head;
-use crate::request::methods::MODERN;
 use crate::request::methods::REVISIONS;
+use crate::request::methods::is_modern;
 use crate::request::wire::start_of;
 
 /// Most bytes of a refused version that are kept.
@@ -23,9 +24,12 @@ const MAX_VERSION: usize = 64;
 /// What a client speaks that does not say (2025-11-25, transports, protocol version header).
 const ASSUMED: &str = "2025-03-26";
 
-const VERSION_HEADER: &str = "mcp-protocol-version";
-const METHOD_HEADER: &str = "mcp-method";
-const NAME_HEADER: &str = "mcp-name";
+/// The one revision that has batches.
+const WITH_BATCHES: &str = ASSUMED;
+
+pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
+pub(super) const METHOD_HEADER: &str = "mcp-method";
+pub(super) const NAME_HEADER: &str = "mcp-name";
 
 /// Checks a message; `thing` is what its first operation acts on.
 pub(super) fn check_post(
@@ -34,23 +38,23 @@ pub(super) fn check_post(
     envelope: &Envelope<'_>,
     thing: &Thing,
 ) -> Result<(), MessageFaultKind> {
+    check_session_id(head)?;
     let stated = head.protocol_version.as_deref();
-    check_version(stated, rules, is_initialize(envelope))?;
+    check_version(stated, rules, envelope.is_initialize())?;
     let modern = stated.is_some_and(is_modern);
-    let in_body = match &envelope.params.meta_version {
-        Field::Absent => None,
-        Field::Text(version) => Some(version),
-        Field::Other => return Err(malformed("the protocol version is not a string")),
-    };
-    if in_body.is_some_and(|version| stated != Some(version)) {
-        return Err(MessageFaultKind::HeaderMismatch(VERSION_HEADER));
-    }
-    let mirrored = modern || in_body.is_some();
+    let meta = &envelope.params.meta;
+    let in_body = version_in_body(envelope, stated)?;
+    let mirrored = modern || in_body;
     match &envelope.kind {
         Kind::Request(method) => {
-            if modern && in_body.is_none() {
+            if modern && !meta.hidden && !in_body {
                 return Err(malformed(
                     "`params._meta` does not state the protocol version",
+                ));
+            }
+            if modern && !meta.hidden && !meta.capabilities {
+                return Err(malformed(
+                    "`params._meta` does not state the client's capabilities",
                 ));
             }
             check_method(head, method, mirrored)?;
@@ -70,13 +74,79 @@ pub(super) fn check_post(
     check_name(head, name_of(thing), needed)
 }
 
+/// Checks a batch: only the revision that has them may be stated, and headers that repeat one
+/// message cannot repeat several.
+pub(super) fn check_batch(
+    head: &Head,
+    rules: &McpRules,
+    members: &[Envelope<'_>],
+) -> Result<(), MessageFaultKind> {
+    check_session_id(head)?;
+    let stated = head.protocol_version.as_deref();
+    check_version(stated, rules, false)?;
+    if stated.is_some_and(|version| version != WITH_BATCHES) {
+        return Err(malformed("this protocol version has no batches"));
+    }
+    for (header, value) in [
+        (METHOD_HEADER, &head.mcp_method),
+        (NAME_HEADER, &head.mcp_name),
+    ] {
+        if value.is_some() {
+            return Err(MessageFaultKind::HeaderMismatch(header));
+        }
+    }
+    for member in members {
+        version_in_body(member, stated)?;
+    }
+    Ok(())
+}
+
 /// Checks a request without a body: there is nothing that headers could repeat.
 pub(super) fn check_session(head: &Head, rules: &McpRules) -> Result<(), MessageFaultKind> {
+    check_session_id(head)?;
     check_version(head.protocol_version.as_deref(), rules, false)?;
     if head.mcp_method.is_some() {
         return Err(MessageFaultKind::HeaderMismatch(METHOD_HEADER));
     }
     check_name(head, None, false)
+}
+
+/// Checks that the version is one in which servers hold the headers against the body (2026-07-28,
+/// streamable HTTP, server validation): in any other, whoever relies on them is deceived.
+pub(super) fn check_mirrored(head: &Head, rules: &McpRules) -> Result<(), MessageFaultKind> {
+    match head.protocol_version.as_deref() {
+        None => Err(MessageFaultKind::HeaderMismatch(VERSION_HEADER)),
+        Some(version) if is_modern(version) => Ok(()),
+        Some(version) => Err(unsupported(
+            version,
+            served(rules).filter(|version| is_modern(version)),
+        )),
+    }
+}
+
+/// Whether the body states the version; if it does, it states that of the header.
+fn version_in_body(
+    envelope: &Envelope<'_>,
+    stated: Option<&str>,
+) -> Result<bool, MessageFaultKind> {
+    match &envelope.params.meta.version {
+        Field::Absent => Ok(false),
+        Field::Text(version) if stated == Some(version) => Ok(true),
+        Field::Text(_) => Err(MessageFaultKind::HeaderMismatch(VERSION_HEADER)),
+        Field::Other => Err(malformed("the protocol version is not a string")),
+    }
+}
+
+/// A session id is visible ASCII (2025-11-25, transports, session management).
+fn check_session_id(head: &Head) -> Result<(), MessageFaultKind> {
+    let valid = head.session.as_ref().is_none_or(|id| {
+        (1..=MAX_SESSION_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    if valid {
+        Ok(())
+    } else {
+        Err(malformed("`Mcp-Session-Id` is not a session id"))
+    }
 }
 
 /// A stated version must be served; without one, the version that is assumed must be, except
@@ -86,24 +156,32 @@ fn check_version(
     rules: &McpRules,
     initialize: bool,
 ) -> Result<(), MessageFaultKind> {
-    let supported: Vec<&str> = if rules.versions.is_empty() {
-        REVISIONS.to_vec()
-    } else {
-        rules.versions.iter().map(String::as_str).collect()
+    let is_served = match stated {
+        None if initialize => served(rules).any(|version| !is_modern(version)),
+        None | Some(_) => served(rules).any(|version| version == stated.unwrap_or(ASSUMED)),
     };
-    let served = match stated {
-        Some(version) => supported.contains(&version),
-        None if initialize => supported.iter().any(|version| !is_modern(version)),
-        None => supported.contains(&ASSUMED),
-    };
-    if served {
+    if is_served {
         return Ok(());
     }
-    let requested = start_of(stated.unwrap_or(ASSUMED), MAX_VERSION);
-    Err(MessageFaultKind::UnsupportedVersion {
-        requested: requested.to_owned(),
-        supported: supported.into_iter().map(str::to_owned).collect(),
-    })
+    Err(unsupported(stated.unwrap_or(ASSUMED), served(rules)))
+}
+
+/// The versions that are served.
+fn served(rules: &McpRules) -> impl Iterator<Item = &str> {
+    let known = if rules.versions.is_empty() {
+        &REVISIONS[..]
+    } else {
+        &[]
+    };
+    let chosen = rules.versions.iter().map(String::as_str);
+    chosen.chain(known.iter().copied())
+}
+
+fn unsupported<'a>(requested: &str, supported: impl Iterator<Item = &'a str>) -> MessageFaultKind {
+    MessageFaultKind::UnsupportedVersion {
+        requested: start_of(requested, MAX_VERSION).to_owned(),
+        supported: supported.map(str::to_owned).collect(),
+    }
 }
 
 fn check_method(head: &Head, method: &str, needed: bool) -> Result<(), MessageFaultKind> {
@@ -131,7 +209,7 @@ fn check_name(head: &Head, name: Option<&str>, needed: bool) -> Result<(), Messa
 
 /// The bytes that a header value stands for: `=?base64?...?=` is decoded (2026-07-28, streamable
 /// HTTP, value encoding), with the one padding that an encoder makes; anything else is literal.
-fn decoded(value: &str) -> Option<Cow<'_, [u8]>> {
+pub(super) fn decoded(value: &str) -> Option<Cow<'_, [u8]>> {
     let encoded = value
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="));
@@ -148,13 +226,4 @@ fn name_of(thing: &Thing) -> Option<&str> {
             Some(name)
         }
     }
-}
-
-fn is_initialize(envelope: &Envelope<'_>) -> bool {
-    matches!(&envelope.kind, Kind::Request(name) if name == "initialize")
-}
-
-/// Revisions are dates, so the order of text is the order of time.
-fn is_modern(version: &str) -> bool {
-    version >= MODERN
 }

@@ -1,7 +1,7 @@
 //! Names that a careless parser takes for a name of the protocol.
 //!
 //! Parsers exist that match names without regard to case (also Unicode's), that strip a trailing
-//! NUL, or that accept `task_id` for `taskId`. The protocol's names are ASCII, so where they stand
+//! NUL or blank, or that accept `task_id` for `taskId`. The protocol's names are ASCII, so where they stand
 //! every name must be, and none may differ from one of them in such a way only.
 
 /// Members of `params` that some method gives a meaning.
@@ -39,16 +39,25 @@ pub(super) const NOTIFICATIONS: &[&str] = &[
     "toolsListChanged",
 ];
 
+/// Members of `params.argument`.
+pub(super) const ARGUMENT: &[&str] = &["name", "value"];
+
+/// Members of the `params.context` of a completion.
+pub(super) const CONTEXT: &[&str] = &["arguments"];
+
 /// What the reserved names in `_meta` start with.
 const RESERVED: &str = "io.modelcontextprotocol/";
 
 /// Where `_meta` states the protocol version.
 pub(super) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
+/// Where `_meta` states what the client can do.
+pub(super) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
 /// Names in `_meta` that the protocol gives a meaning.
 const META: &[&str] = &[
     META_VERSION,
-    "io.modelcontextprotocol/clientCapabilities",
+    META_CAPABILITIES,
     "io.modelcontextprotocol/clientInfo",
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/related-task",
@@ -78,7 +87,7 @@ fn is_plain(key: &str) -> bool {
 
 fn folded(key: &str) -> impl Iterator<Item = u8> {
     key.bytes()
-        .filter(|byte| !matches!(byte, b'_' | b'-'))
+        .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
         .map(|byte| byte.to_ascii_lowercase())
 }
 
@@ -92,6 +101,8 @@ mod tests {
             "Name",
             "NAME",
             "name\0",
+            "name ",
+            " name",
             "uri\0\0",
             "\u{ff4e}ame",
             "ur\u{131}",

@@ -40,9 +40,20 @@ pub(super) struct Params<'a> {
     pub(super) reference: Option<Reference<'a>>,
     /// `notifications`
     pub(super) notifications: Option<Subscriptions<'a>>,
-    /// `_meta."io.modelcontextprotocol/protocolVersion"`
-    pub(super) meta_version: Field<'a>,
+    /// `_meta`
+    pub(super) meta: Meta<'a>,
     arguments: Option<(bool, Range<usize>)>,
+}
+
+/// What `_meta` says of the protocol.
+#[derive(Debug, Default)]
+pub(super) struct Meta<'a> {
+    /// Whether what was read does not show `_meta`; else what is absent here was not sent.
+    pub(super) hidden: bool,
+    /// `io.modelcontextprotocol/protocolVersion`
+    pub(super) version: Field<'a>,
+    /// Whether `io.modelcontextprotocol/clientCapabilities` is there and an object.
+    pub(super) capabilities: bool,
 }
 
 /// A `ref` object.
@@ -94,7 +105,9 @@ impl<'a> Params<'a> {
             "taskId" => self.task_id = field(reader)?,
             "ref" => self.reference = reference(reader, fault)?,
             "notifications" => self.notifications = subscriptions(reader, fault)?,
-            "_meta" => self.meta_version = meta(reader, fault)?,
+            "_meta" => self.meta = meta(reader, fault)?,
+            "argument" => known_members(reader, look_alike::ARGUMENT, fault)?,
+            "context" => known_members(reader, look_alike::CONTEXT, fault)?,
             "arguments" => {
                 let event = reader.whole()?;
                 self.arguments = Some((event.token == Token::ObjectStart, event.span));
@@ -196,25 +209,44 @@ fn strings<'a>(reader: &mut Reader<'a>, found: &mut Vec<Cow<'a, str>>) -> Result
     }
 }
 
-/// The protocol version in a `_meta` object.
+/// Reads one value of which nothing is wanted; the names in it, if it is an object, must not look
+/// like those that are known.
+fn known_members(
+    reader: &mut Reader<'_>,
+    known: &[&str],
+    fault: &mut Option<&'static str>,
+) -> Result<(), JsonFault> {
+    reader.object(|reader, name| {
+        if look_alike::is_refused(&name, known) {
+            fault.get_or_insert(LOOK_ALIKE);
+        }
+        reader.whole().map(drop)
+    })?;
+    Ok(())
+}
+
 fn meta<'a>(
     reader: &mut Reader<'a>,
     fault: &mut Option<&'static str>,
-) -> Result<Field<'a>, JsonFault> {
-    let mut version = Field::Absent;
+) -> Result<Meta<'a>, JsonFault> {
+    let mut meta = Meta::default();
     let is_object = reader.object(|reader, name| {
         if look_alike::is_refused_in_meta(&name) {
             fault.get_or_insert(LOOK_ALIKE);
         }
-        if name == look_alike::META_VERSION {
-            version = field(reader)?;
-        } else {
-            reader.whole()?;
+        match &*name {
+            look_alike::META_VERSION => meta.version = field(reader)?,
+            look_alike::META_CAPABILITIES => {
+                meta.capabilities = reader.whole()?.token == Token::ObjectStart;
+            }
+            _ => {
+                reader.whole()?;
+            }
         }
         Ok(())
     })?;
     if !is_object {
         fault.get_or_insert("`params._meta` is not an object");
     }
-    Ok(version)
+    Ok(meta)
 }

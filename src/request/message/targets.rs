@@ -10,15 +10,15 @@ use super::on_server;
 use super::only;
 use super::params::Field;
 use super::params::Params;
+use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::Operations;
 use crate::request::Target;
 use crate::request::Thing;
 use crate::request::action::Action;
 use crate::request::methods::Method;
+use crate::request::methods::NOTIFICATION;
 use crate::request::methods::TargetKind;
-
-const NOTIFICATIONS: &str = "notifications/";
 
 /// The operations that a message performs.
 pub(super) fn operations(
@@ -32,14 +32,14 @@ pub(super) fn operations(
             if Method::find(name).is_some() {
                 return Err(malformed("the request has no `id`"));
             }
-            let action = if name.starts_with(NOTIFICATIONS) {
+            let action = if name.starts_with(NOTIFICATION) {
                 Action::Notifications
             } else {
                 Action::Unknown
             };
             Ok(only(on_server(action, server)))
         }
-        Kind::Request(name) if name.starts_with(NOTIFICATIONS) => {
+        Kind::Request(name) if name.starts_with(NOTIFICATION) => {
             Err(malformed("a notification has no `id`"))
         }
         Kind::Request(name) => match Method::find(name) {
@@ -56,7 +56,7 @@ pub(super) fn operations(
 /// act on. The server has to answer that it knows no such method. Where something is named, that is
 /// what is decided: servers run methods of other revisions as well.
 fn is_foreign(method: &Method, params: &Params<'_>) -> bool {
-    let Field::Text(version) = &params.meta_version else {
+    let Field::Text(version) = &params.meta.version else {
         return false;
     };
     let named = match method.target {
@@ -65,7 +65,7 @@ fn is_foreign(method: &Method, params: &Params<'_>) -> bool {
         TargetKind::Task => &params.task_id,
         TargetKind::Server | TargetKind::Reference | TargetKind::Subscriptions => return false,
     };
-    *named == Field::Absent && !method.revisions.contains(&&**version)
+    *named == Field::Absent && !method.revisions.iter().any(|known| known == version)
 }
 
 fn request(
@@ -144,6 +144,6 @@ fn operation(action: Action, thing: Thing, server: &Arc<str>) -> Operation {
             server: Arc::clone(server),
             thing,
         },
-        arguments: None,
+        arguments: Arguments::None,
     }
 }

@@ -1,9 +1,14 @@
 //! The profile against the rows in which upstreams were seen to disagree.
 
+mod batches;
 mod bodies;
+mod described;
 mod headers;
+mod mirrored;
 
 use super::*;
+use crate::identity::credential::Presented;
+use crate::request::incoming::Described;
 use crate::request::path::CanonicalPath;
 
 fn post() -> Head {
@@ -72,4 +77,32 @@ fn decided(message: &Message) -> Vec<(&'static str, String)> {
             (operation.action.as_str(), thing)
         })
         .collect()
+}
+
+fn incoming(head: Head, body: Body, described: Described) -> Incoming {
+    Incoming {
+        head,
+        presented: Presented::default(),
+        body,
+        described,
+        resource: None,
+    }
+}
+
+fn rules(message_from: MessageFrom) -> McpRules {
+    McpRules {
+        message_from,
+        ..McpRules::default()
+    }
+}
+
+/// Version, method and name as headers; an empty text is an absent header.
+fn head(version: &str, method: &str, name: &str) -> Head {
+    let header = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    Head {
+        protocol_version: header(version),
+        mcp_method: header(method),
+        mcp_name: header(name),
+        ..post()
+    }
 }

@@ -7,6 +7,7 @@ use crate::config::McpRules;
 use crate::config::ResourceMetadata;
 use crate::identity::credential::Presented;
 use crate::request::incoming::Body;
+use crate::request::incoming::Described;
 use crate::request::path::CanonicalPath;
 
 fn resource(name: &str, authority: &str, path: &str, kind: ResourceKind) -> Arc<Resource> {
@@ -78,6 +79,7 @@ fn incoming(host: &str, path: &str, resource: Option<&str>) -> Incoming {
         },
         presented: Presented::default(),
         body: Body::Complete(Bytes::new()),
+        described: Described::Absent,
         resource: resource.map(str::to_owned),
     }
 }
@@ -132,7 +134,7 @@ fn the_name_that_the_route_gives_wins() {
             "weather",
             "a.example",
             "/.well-known/oauth-protected-resource/mcp",
-            Ok("weather"),
+            Err(Unknown),
         ),
         (
             "weather",
@@ -163,7 +165,11 @@ fn metadata_is_found_below_its_path_and_at_the_root_of_a_single_owner() {
         ("a.example", "/MCP", None, Some("upper")),
         ("a.example", "/Mcp", None, None),
         ("a.example", "", None, Some("root")),
-        ("a.example", "/", None, None),
+        ("a.example", "/", None, Some("root")),
+        ("a.example", "/api/", None, None),
+        ("a.example", "/api/v2", None, Some("v2")),
+        ("a.example", "/api/v2/", None, Some("v2")),
+        ("a.example", "/mcp/", None, None),
         ("a.example", "/api", None, Some("api")),
         ("a.example", "x", None, None),
         ("b.example:8443", "/mcp", None, Some("alone")),
@@ -177,8 +183,38 @@ fn metadata_is_found_below_its_path_and_at_the_root_of_a_single_owner() {
         let found = found(host, path, name);
         assert_eq!(found.as_deref(), expected, "{host} {path} {name:?}");
     }
-    let mut post = incoming("b.example:8443", METADATA_PATH, None);
-    "POST".clone_into(&mut post.head.method);
-    assert!(metadata_for(&resources(), &post).is_none());
+    for (method, expected) in [("HEAD", true), ("OPTIONS", true), ("POST", false)] {
+        let mut asked = incoming("b.example:8443", METADATA_PATH, None);
+        method.clone_into(&mut asked.head.method);
+        let found = metadata_for(&resources(), &asked).is_some();
+        assert_eq!(found, expected, "{method}");
+    }
     assert!(metadata_for(&resources(), &incoming("a.example", "/mcp", None)).is_none());
+}
+
+#[test]
+fn on_our_own_listener_the_host_is_that_of_the_configuration() {
+    let mut resources = resources();
+    resources.push(mcp("slash", "c.example", "/mcp/"));
+    resources.push(mcp("bare", "c.example", "/mcp"));
+    for (host, path, expected) in [
+        ("a.example", "/mcp", Some("weather")),
+        ("A.Example.:443", "/mcp", Some("weather")),
+        ("a.example:80", "/mcp", None),
+        ("a.example:8443", "/mcp", None),
+        ("evil.example", "/mcp", None),
+        ("127.0.0.1:9194", "", None),
+        ("", "", None),
+        ("a.example, b.example", "/mcp", None),
+        ("b.example:8443", "", Some("alone")),
+        ("b.example:8443", "/", None),
+        ("b.example", "", None),
+        ("c.example", "/mcp", Some("bare")),
+        ("c.example", "/mcp/", Some("slash")),
+        ("c.example", "", None),
+    ] {
+        let path = format!("{METADATA_PATH}{path}");
+        let found = metadata_at(&resources, host, &path).map(|it| it.name.to_string());
+        assert_eq!(found.as_deref(), expected, "{host} {path}");
+    }
 }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::bounded;
+use crate::request;
 use crate::request::arguments;
 use crate::request::arguments::ArgumentValue;
 
@@ -18,6 +18,8 @@ pub struct Arguments {
     pub(super) named: Vec<(String, ArgumentValue)>,
     /// Names that may be recorded and were not sent, where other arguments were.
     pub(super) absent: Vec<String>,
+    /// Names of recorded arguments with a number that readers differ on.
+    pub(super) ambiguous: Vec<String>,
     pub(super) extent: Extent,
 }
 
@@ -33,6 +35,8 @@ pub(super) enum Extent {
     Unread,
     /// They could not be read, and were not given to policies.
     Unreadable,
+    /// The sidecar was not shown any.
+    Unknown,
 }
 
 impl Extent {
@@ -43,41 +47,42 @@ impl Extent {
             Self::Some => "some",
             Self::Unread => "none",
             Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
         }
     }
 }
 
 impl Arguments {
     /// What is recorded of the arguments that were sent, where those `allowed` may be recorded.
-    pub fn of(sent: Option<&Bytes>, allowed: &[String]) -> Self {
+    pub fn of(sent: &request::Arguments, allowed: &[String]) -> Self {
         let extent = |extent| Self {
             extent,
             ..Self::default()
         };
-        let Some(sent) = sent.filter(|sent| ***sent != *b"{}") else {
-            return Self::default();
+        let sent = match sent {
+            request::Arguments::None => return Self::default(),
+            request::Arguments::Unknown => return extent(Extent::Unknown),
+            request::Arguments::Json(sent) if **sent == *b"{}" => return Self::default(),
+            request::Arguments::Json(_) if allowed.is_empty() => return extent(Extent::Unread),
+            request::Arguments::Json(sent) => sent,
         };
-        if allowed.is_empty() {
-            return extent(Extent::Unread);
-        }
-        let Ok(mut named) = arguments::parse(sent) else {
+        let Ok(mut flat) = arguments::read(sent) else {
             return extent(Extent::Unreadable);
         };
-        let all = named.len();
-        named.retain(|(name, _)| allowed.contains(name));
-        if named.len() == all {
-            return Self {
-                named,
-                ..Self::default()
-            };
+        let all = flat.values.len();
+        flat.values.retain(|(name, _)| allowed.contains(name));
+        flat.ambiguous.retain(|name| allowed.contains(name));
+        let mut found = Self {
+            named: flat.values,
+            ambiguous: flat.ambiguous,
+            ..Self::default()
+        };
+        if found.named.len() < all {
+            let sent = |wanted: &&String| found.named.iter().any(|(name, _)| name == *wanted);
+            found.absent = allowed.iter().filter(|name| !sent(name)).cloned().collect();
+            found.extent = Extent::Some;
         }
-        let sent = |wanted: &&String| named.iter().any(|(name, _)| name == *wanted);
-        let absent = allowed.iter().filter(|name| !sent(name)).cloned().collect();
-        Self {
-            named,
-            absent,
-            extent: Extent::Some,
-        }
+        found
     }
 
     pub(super) fn values(&self) -> BTreeMap<&str, Value<'_>> {
@@ -149,11 +154,18 @@ mod tests {
             (Some(r#"{"x":1}"#), &names, "{}", "some", &["a", "b.c"]),
             (Some(r#"{"a":1,"a":2}"#), &names, "{}", "unreadable", &[]),
         ] {
-            let sent = sent.map(|text| Bytes::from(text.to_owned()));
-            let found = Arguments::of(sent.as_ref(), names);
+            let sent = sent.map_or(request::Arguments::None, |text| {
+                request::Arguments::Json(text.to_owned().into())
+            });
+            let found = Arguments::of(&sent, names);
             let written = serde_json::to_string(&found.values()).unwrap();
             assert_eq!((&*written, found.extent.as_str()), (values, extent));
             assert_eq!(found.absent, absent);
+            assert_eq!(found.ambiguous, [""; 0]);
         }
+        let unknown = Arguments::of(&request::Arguments::Unknown, &[]);
+        assert_eq!(unknown.extent.as_str(), "unknown");
+        let sent = request::Arguments::Json(r#"{"a":9007199254740993,"x":0.1e-999}"#.into());
+        assert_eq!(Arguments::of(&sent, &names).ambiguous, ["a"]);
     }
 }

@@ -85,15 +85,51 @@ const RESOURCES: Cases = &[
     ),
     (
         "name: a, url: https://m.example, kind: mcp, mcp: {batches: each}",
-        "only `deny`",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {batches: all}",
+        "one of: deny, each",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {batches: each, versions: ['2025-03-26', '2025-11-25']}",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {batches: each, versions: ['2025-11-25']}",
+        "only revision 2025-03-26 has batches, and `versions` lacks it",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {batches: deny, versions: ['2025-11-25']}",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {batches: each, message_from: envoy_metadata}",
+        "batches are read from the body only",
     ),
     (
         "name: a, url: https://m.example, kind: mcp, mcp: {message_from: envoy_metadata}",
-        "only `body`",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {message_from: envoy_metdata}",
+        "did you mean `envoy_metadata`?",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {message_from: insecure_headers}",
+        "warning: `insecure_headers` is on: what a request asks for is taken from its headers",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {message_from: insecure_headers, versions: ['2025-11-25']}",
+        "since revision 2026-07-28, and `versions` has none so late",
     ),
     (
         "name: a, url: https://m.example, kind: mcp, mcp: {sessions: bind}",
-        "not supported by this version",
+        "",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, mcp: {sessions: ignroe}",
+        "did you mean `ignore`?",
     ),
     (
         "name: a, url: https://m.example, kind: mcp, scopes: {hierarchy: {a: [a]}}",
@@ -114,6 +150,18 @@ const RESOURCES: Cases = &[
     (
         "name: a, url: https://m.example, kind: mcp, metadata: {scopes_supported: ['a b']}",
         "`a b` is not a scope",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, metadata: {scopes_supported: [x, offline_access]}",
+        "`offline_access` is not a scope to tell clients of",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, metadata: {scopes_supported: ['files:*']}",
+        "`files:*` is not a scope to tell clients of",
+    ),
+    (
+        "name: a, url: https://m.example, kind: mcp, scopes: {hierarchy: {'files:*': [offline_access]}}",
+        "",
     ),
     (
         "name: a, url: https://m.example, kind: mcp, metadata: {resource_tos_uri: tos}",

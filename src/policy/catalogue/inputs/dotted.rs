@@ -17,7 +17,6 @@ pub(super) fn member(object: Option<&str>, key: &str) -> String {
 }
 
 /// The name of the object that this one is a member of.
-#[cfg(test)]
 pub(super) fn object_of(name: &str) -> Option<&str> {
     let mut found = None;
     let mut escaped = false;

@@ -247,3 +247,30 @@ fn what_is_no_schema_is_refused() {
         assert_eq!(fault.to_string(), expected, "{schema}");
     }
 }
+
+#[test]
+fn the_time_to_read_a_schema_is_bounded_by_its_length() {
+    let doubling: Vec<String> = (0..60)
+        .map(|n| format!(r##""d{n}": {{"properties": {{"a": {{"$ref": "#/$defs/d{m}"}}, "b": {{"$ref": "#/$defs/d{m}"}}}}}}"##, m = n + 1))
+        .collect();
+    let doubling = format!(
+        r##"{{"$ref": "#/$defs/d0", "$defs": {{{}}}}}"##,
+        doubling.join(",")
+    );
+    let branches: Vec<String> = (0..20_000)
+        .map(|n| format!(r#"{{"properties": {{"p{n}": {{"type": "string"}}}}}}"#))
+        .collect();
+    let wide = format!(r#"{{"anyOf": [{}]}}"#, branches.join(","));
+    let long = "k".repeat(200_000);
+    let refs = vec![r##"{"$ref": "#/$defs/a"}"##; 20_000].join(",");
+    let copied =
+        format!(r#"{{"allOf": [{refs}], "$defs": {{"a": {{"properties": {{"{long}": {{}}}}}}}}}}"#);
+    for (schema, expected) in [
+        (doubling, Some(SchemaFault::TooLong)),
+        (wide, None),
+        (copied, Some(SchemaFault::TooLong)),
+    ] {
+        // Without the bound the first would not end, and the last would not fit into memory.
+        assert_eq!(Inputs::read(&schema).err(), expected);
+    }
+}

@@ -11,7 +11,7 @@ fn read_text(text: &str) -> (Principals, Vec<String>) {
     };
     let mut faults = Vec::new();
     let table = read(&source, &mut faults);
-    (table, faults.iter().map(ToString::to_string).collect())
+    (table.0, faults.iter().map(ToString::to_string).collect())
 }
 
 fn faults(text: &str) -> Vec<String> {

@@ -257,6 +257,11 @@ fn look_alikes_of_protocol_names_are_refused() {
         r#"{"name":"greet","ref":{"Name":"x"}}"#,
         r#"{"name":"greet","ref":{"TYPE":"x"}}"#,
         r#"{"name":"greet","notifications":{"TaskIds":["x"]}}"#,
+        r#"{"name":"greet","argument":{"Name":"x"}}"#,
+        r#"{"name":"greet","argument":{"name":"x","VALUE":"y"}}"#,
+        "{\"name\":\"greet\",\"argument\":{\"\u{ff56}alue\":1}}",
+        r#"{"name":"greet","context":{"Arguments":{}}}"#,
+        r#"{"name":"greet","name ":"danger"}"#,
         r#"{"name":"greet","_Meta":{}}"#,
         r#"{"name":"greet","_meta":{"IO.modelcontextprotocol/protocolVersion":"x"}}"#,
         r#"{"name":"greet","_meta":{"io.modelcontextprotocol/ProtocolVersion":"x"}}"#,
@@ -264,8 +269,7 @@ fn look_alikes_of_protocol_names_are_refused() {
         let result = read_body(&call("tools/call", params));
         assert!(is_malformed(&result), "{params}");
     }
-    let harmless =
-        r#"{"name":"greet","x":1,"arguments":{"Name":"x","NAME":"y"},"_meta":{"a/b":1}}"#;
+    let harmless = r#"{"name":"greet","x":1,"arguments":{"Name":"x","NAME":"y"},"_meta":{"a/b":1},"argument":{"name":"x","value":"y"},"context":{"arguments":{"NAME":"z"}}}"#;
     assert!(read_body(&call("tools/call", harmless)).is_ok());
 }
 
@@ -319,18 +323,20 @@ fn arguments_are_a_slice_of_the_body() {
         let body = Body::Complete(body.clone());
         read(&post(), &body, &McpRules::default(), &"w".into()).unwrap()
     };
-    let arguments = read(&body).operations.first.arguments.unwrap();
+    let Arguments::Json(arguments) = read(&body).operations.first.arguments else {
+        panic!("there are arguments");
+    };
     assert_eq!(arguments, r#"{"a" : [1]}"#);
     assert!(
         body.as_ptr_range().contains(&arguments.as_ptr()),
         "not a copy"
     );
     let none = Bytes::from(call("prompts/get", r#"{"name":"x"}"#));
-    assert_eq!(read(&none).operations.first.arguments, None);
+    assert_eq!(read(&none).operations.first.arguments, Arguments::None);
     let other = Bytes::from(call("resources/read", r#"{"uri":"x","arguments":7}"#));
     assert_eq!(
         read(&other).operations.first.arguments,
-        None,
+        Arguments::None,
         "the method has none"
     );
 }

@@ -2,20 +2,9 @@
 
 use super::*;
 
-const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 const LEGACY_CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"danger"}}"#;
-
-/// Version, method and name as headers; an empty text is an absent header.
-fn head(version: &str, method: &str, name: &str) -> Head {
-    let header = |value: &str| (!value.is_empty()).then(|| value.to_owned());
-    Head {
-        protocol_version: header(version),
-        mcp_method: header(method),
-        mcp_name: header(name),
-        ..post()
-    }
-}
 
 fn outcome(head: &Head, body: &str) -> &'static str {
     match read_with(head, body.as_bytes()).map_err(|fault| fault.kind) {
@@ -23,6 +12,7 @@ fn outcome(head: &Head, body: &str) -> &'static str {
         Err(MessageFaultKind::Malformed(_)) => "malformed",
         Err(MessageFaultKind::HeaderMismatch(header)) => header,
         Err(MessageFaultKind::UnsupportedVersion { .. }) => "unsupported",
+        Err(MessageFaultKind::Undescribed(_)) => "undescribed",
         Err(MessageFaultKind::MethodNotAllowed) => "not allowed",
     }
 }
@@ -126,6 +116,75 @@ fn headers_say_what_the_body_says() {
 }
 
 #[test]
+fn a_modern_request_states_its_version_and_what_the_client_can_do() {
+    let version = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+    let can = r#""io.modelcontextprotocol/clientCapabilities""#;
+    for (meta, expected) in [
+        (format!("{version},{can}:{{}}"), "ok"),
+        (format!(r#"{version},{can}:{{"tasks":{{}}}}"#), "ok"),
+        (version.to_owned(), "malformed"),
+        (format!("{version},{can}:null"), "malformed"),
+        (format!("{version},{can}:[]"), "malformed"),
+        (format!("{can}:{{}}"), "malformed"),
+        (String::new(), "malformed"),
+        (
+            format!("{can}:{{}},{}", version.replace("2026-07-28", "2025-11-25")),
+            VERSION,
+        ),
+        (
+            format!(
+                "{can}:{{}},{}",
+                version.replace(r#""2026-07-28""#, "20260728")
+            ),
+            "malformed",
+        ),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{{{meta}}}}}}}"#
+        );
+        let modern = head("2026-07-28", "tools/list", "");
+        assert_eq!(outcome(&modern, &body), expected, "{meta}");
+    }
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
+    assert_eq!(
+        outcome(&head("2026-07-28", "", ""), note),
+        "ok",
+        "a request only"
+    );
+}
+
+#[test]
+fn a_session_id_is_visible_ascii_of_moderate_length() {
+    let with = |id: &str| {
+        let session = Some(id.to_owned());
+        let head = Head { session, ..post() };
+        let post = outcome(&head, LEGACY_CALL);
+        let get = Head {
+            method: "GET".to_owned(),
+            ..head
+        };
+        let get = read(&get, &Body::Absent, &McpRules::default(), &"weather".into());
+        assert_eq!(get.is_ok(), post == "ok", "{id}");
+        post
+    };
+    let longest = "s".repeat(2048);
+    for good in ["s", "1868a90c-5f7a", "!~", "eyJ.a.b", &longest] {
+        assert_eq!(with(good), "ok", "{good}");
+    }
+    for bad in [
+        "",
+        "a b",
+        " ",
+        "a\tb",
+        "a\u{e9}",
+        "a\u{7f}",
+        &(longest.clone() + "s"),
+    ] {
+        assert_eq!(with(bad), "malformed", "{bad:?}");
+    }
+}
+
+#[test]
 fn only_the_canonical_base64_is_decoded() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"gree"}}"#;
     for (value, expected) in [
@@ -164,7 +223,7 @@ fn every_kind_of_target_is_mirrored() {
         ),
         ("zzz", r#""name":"p""#, "", "ok"),
     ] {
-        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params},{meta}}}}}"#
         );
@@ -297,7 +356,7 @@ fn other_methods_have_their_own_rules() {
 fn a_method_that_the_stated_revision_lacks_is_unknown_unless_it_names_something() {
     let asked = |version: &str, method: &str, named: &str| {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{named}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{named}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
         );
         let read = read_with(&head(version, method, ""), body.as_bytes());
         read.ok().map(|message| decided(&message))
