@@ -11,6 +11,7 @@ mod matrix;
 mod output;
 mod policies;
 mod printable;
+mod replay;
 mod schema;
 mod serve;
 mod sign;
@@ -42,6 +43,8 @@ Examples:
   cedargate test                          run the policy tests, and say what they do not cover
   cedargate matrix --against ../before/policies
                                           who may call what, and what a change to the policies changes
+  cedargate replay --log decisions.ndjson --policies policies.new
+                                          what other policies would have decided
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
   cedargate login --issuer URL --client-id ID --resource URL
                                           an access token, by a browser
@@ -109,6 +112,7 @@ enum Command {
     Check(Box<check::Check>),
     Test(test::Test),
     Matrix(matrix::Matrix),
+    Replay(replay::Replay),
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -153,6 +157,7 @@ pub fn main() -> Exit {
         Command::Check(command) => command.run(output),
         Command::Test(command) => command.run(output),
         Command::Matrix(command) => command.run(output),
+        Command::Replay(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),

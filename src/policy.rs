@@ -31,7 +31,9 @@ mod facts;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
+mod foresee;
 mod formula;
+mod gaps;
 mod guard;
 mod hierarchy;
 mod index;
@@ -73,6 +75,10 @@ pub use self::explain::Rule;
 pub use self::facts::PrincipalFacts;
 pub use self::files::PolicyFiles;
 pub use self::files::SCHEMA;
+pub use self::foresee::Foresight;
+pub use self::gaps::Gaps;
+pub use self::gaps::KnownArguments;
+pub use self::gaps::Part;
 pub use self::names::Names;
 pub use self::standing::Dependence;
 pub use self::standing::Meant;
@@ -194,6 +200,18 @@ impl PolicySnapshot {
         facts: &PrincipalFacts,
     ) -> Evaluation {
         self.engine.evaluate(operation, context, facts)
+    }
+
+    /// What can be said of one operation where not everything about the request is known: where it
+    /// is all known in what the policies read, decide as ever.
+    pub fn foresee(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        facts: &PrincipalFacts,
+        gaps: &Gaps,
+    ) -> Foresight {
+        foresee::foresee(&self.engine, operation, context, facts, gaps)
     }
 
     /// What the policies say to an action on a target, whatever the request brings.

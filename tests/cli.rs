@@ -777,7 +777,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 20] = [
+const COMMANDS: [(&str, &[&str]); 21] = [
     (
         "serve",
         &[
@@ -861,6 +861,20 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "--fail-on-change",
             "allow?",
             "3 invalid configuration",
+        ],
+    ),
+    (
+        "replay",
+        &[
+            "--config",
+            "--log",
+            "--policies",
+            "--fail-on-change",
+            "--format",
+            "--limit",
+            "--verbose",
+            "cannot tell",
+            "1 failure",
         ],
     ),
     (

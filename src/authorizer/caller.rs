@@ -56,7 +56,7 @@ impl Caller {
     pub(super) fn known(&self, policies: &PolicySnapshot, sent: &IdentityHeaders) -> Arc<Known> {
         match &self.0 {
             Some(entry) => Known::kept(entry, policies, sent),
-            None => Known::of(Identity::Anonymous, policies, sent),
+            None => Known::of(&Identity::Anonymous, policies, sent),
         }
     }
 }

@@ -32,14 +32,11 @@ pub(super) struct Known {
 impl Known {
     /// Works everything out.
     pub(super) fn of(
-        identity: Identity,
+        own: &Identity,
         policies: &PolicySnapshot,
         sent: &IdentityHeaders,
     ) -> Arc<Self> {
-        let identity = match identity {
-            Identity::Anonymous => Identity::Anonymous,
-            Identity::Verified(principal) => Identity::Verified(policies.enrich(&principal)),
-        };
+        let identity = policies.enrich_identity(own);
         Arc::new(Self {
             facts: policies.facts(&identity),
             headers: headers::identity(&identity, sent),
@@ -47,7 +44,7 @@ impl Known {
                 Identity::Anonymous => None,
                 Identity::Verified(principal) => Some(SessionOwner::of(principal)),
             },
-            record: record::principal(&identity),
+            record: record::principal(&identity, own),
             identity,
         })
     }
@@ -64,7 +61,7 @@ impl Known {
             return known;
         }
         let identity = Identity::Verified(Arc::clone(&entry.token.principal));
-        let known = Self::of(identity, policies, sent);
+        let known = Self::of(&identity, policies, sent);
         entry.facts.store(Some(Arc::clone(&known)));
         known
     }

@@ -27,14 +27,12 @@ use crate::decision::challenge::ProtectionSpace;
 use crate::decision::headers;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
-use crate::request::Arguments;
-use crate::request::arguments;
-use crate::request::arguments::ArgumentValue;
 use crate::request::incoming::Incoming;
 use crate::request::incoming::Refused;
 use crate::request::incoming::RequestError;
 use crate::request::methods::is_modern;
 use crate::source::Clock;
+use crate::telemetry::record::Arguments;
 use crate::telemetry::record::Facts;
 use crate::telemetry::record::HttpFacts;
 
@@ -321,18 +319,13 @@ impl Pending {
     }
 
     /// The arguments that the configuration names, and no others.
-    fn recorded_arguments(&self) -> Vec<(String, ArgumentValue)> {
+    fn recorded_arguments(&self) -> Arguments {
         let names = &self.authorizer.config().decision_log.arguments;
-        let sent = self
-            .request
+        self.request
             .as_ref()
-            .map(|request| &request.operations.first.arguments);
-        let (false, Some(Arguments::Json(sent))) = (names.is_empty(), sent) else {
-            return Vec::new();
-        };
-        let mut read = arguments::parse(sent).unwrap_or_default();
-        read.retain(|(name, _)| names.contains(name));
-        read
+            .map_or_else(Arguments::default, |request| {
+                Arguments::of(&request.operations.first.arguments, names)
+            })
     }
 
     fn http_facts(&self) -> HttpFacts<'_> {

@@ -57,6 +57,14 @@ impl Output {
         }
     }
 
+    /// Shows how far a long command is, in place of what was shown before, where somebody looks on.
+    pub(super) fn progress(self, text: &str) {
+        let mut err = io::stderr().lock();
+        if !self.json && err.is_terminal() {
+            drop(write!(err, "\r\u{1b}[K{text}").and_then(|()| err.flush()));
+        }
+    }
+
     /// Prints what a report comes to. Programs count for themselves.
     pub(super) fn summary(self, text: &str) {
         if !self.json {

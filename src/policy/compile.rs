@@ -16,6 +16,7 @@ use super::deep;
 use super::engine::Engine;
 use super::engine::Live;
 use super::files;
+use super::gaps::Reading;
 use super::guard;
 use super::hierarchy::Hierarchy;
 use super::index::Index;
@@ -179,6 +180,7 @@ fn enforce(
             forbid: one.policy.effect() == Effect::Forbid,
             policy: one.policy.clone(),
             reads: reads::of_policy(tree.body()),
+            reading: Reading::of(tree.body()),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
             shape: OnceLock::new(),

@@ -21,6 +21,7 @@ use super::facts::Maker;
 use super::facts::Origin;
 use super::facts::PrincipalFacts;
 use super::formula::Formula;
+use super::gaps::Reading;
 use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::index::Number;
@@ -54,6 +55,8 @@ pub(super) struct Live {
     pub(super) policy: Policy,
     pub(super) forbid: bool,
     pub(super) reads: Reads,
+    /// The same in detail.
+    pub(super) reading: Reading,
     /// `@reason`
     pub(super) reason: Option<String>,
     /// Worked out on the first deny that it has a part in.

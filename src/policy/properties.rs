@@ -22,6 +22,7 @@ use super::fixtures::verified;
 use super::fixtures::with_arguments;
 use super::reads::Fields;
 use super::reads::Reads;
+use crate::fault::Severity;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
@@ -98,6 +99,7 @@ fn condition() -> impl Strategy<Value = String> {
         "context.session == principal.clientId",
         "context.clientIp.isInRange(ip(\"10.0.0.0/8\"))",
         "context.now.toTime() < duration(\"13h\")",
+        "context.session == \"s\"",
         "context.args.hasTag(\"n\")",
         "(context.args.hasTag(\"n\") && context.args.getTag(\"n\") has long && \
           context.args.getTag(\"n\").long * 2 > 1000)",
@@ -194,6 +196,7 @@ pub(super) fn compile(policies: &[String]) -> Option<PolicySnapshot> {
         Err(faults) => {
             let bad: BTreeSet<usize> = faults
                 .iter()
+                .filter(|fault| fault.severity == Severity::Error)
                 .filter_map(|fault| fault.position)
                 .map(|position| position.line.saturating_sub(1))
                 .collect();

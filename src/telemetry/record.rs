@@ -1,26 +1,32 @@
 //! One decision as it is recorded: a single JSON object on a single line.
 
+mod arguments;
+mod principal;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::Serializer;
 use serde_json::value::RawValue;
-use serde_json::value::to_raw_value;
 use time::OffsetDateTime;
 
+use self::arguments::Value;
 use crate::decision::Decision;
-use crate::identity::Identity;
-use crate::identity::Principal;
-use crate::identity::PrincipalKind;
 use crate::request::AccessRequest;
+use crate::request::Operation;
 use crate::request::Target;
-use crate::request::arguments::ArgumentValue;
+
+pub use self::arguments::Arguments;
+pub use self::principal::principal;
 
 /// Longest text of a request that is recorded, in bytes; a longer one ends in `…`.
 const LONGEST_TEXT: usize = 256;
+/// Most operations of a request that are recorded beside its first.
+const MOST_OPERATIONS: usize = 16;
+/// What a text ends in that was longer.
+const CUT: char = '\u{2026}';
 
 /// Everything that is known about a decision when it is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +53,8 @@ pub struct Facts<'a> {
     pub key_generation: u64,
     /// From the first byte read to the answer, in microseconds.
     pub duration_us: u64,
-    /// Arguments that may be recorded, with their values.
-    pub arguments: &'a [(String, ArgumentValue)],
+    /// What of the arguments is recorded.
+    pub arguments: &'a Arguments,
 }
 
 /// The HTTP side of a request, as far as it was read.
@@ -72,9 +78,9 @@ pub struct HttpFacts<'a> {
     pub trace_id: &'a str,
 }
 
-/// The caller as every record of it says; the same for as long as the token is.
-pub fn principal(identity: &Identity) -> Option<Box<RawValue>> {
-    to_raw_value(&Who::of(identity)).ok()
+/// Whether a recorded text may be the beginning of a longer one only.
+pub fn may_be_cut(text: &str) -> bool {
+    text.len() >= LONGEST_TEXT && text.ends_with(CUT)
 }
 
 impl Facts<'_> {
@@ -100,6 +106,11 @@ struct Line<'a> {
     resource: &'a str,
     action: &'static str,
     target: String,
+    /// How many operations the request performs; action and target are those of the first.
+    operations: usize,
+    /// The next of them, in order, at most [`MOST_OPERATIONS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more_operations: Vec<Another>,
     principal: Option<&'a RawValue>,
     context: Context<'a>,
     policies: &'a [Arc<str>],
@@ -113,20 +124,9 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct Who<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: &'a str,
-    issuer: &'a str,
-    subject: &'a str,
-    client_id: &'a str,
-    roles: &'a BTreeSet<String>,
-    groups: &'a BTreeSet<String>,
-    scopes: &'a BTreeSet<String>,
-    tenant: &'a str,
-    email: &'a str,
-    claims: &'a BTreeMap<String, BTreeSet<String>>,
-    authenticator: &'a str,
+struct Another {
+    action: &'static str,
+    target: String,
 }
 
 #[derive(Serialize)]
@@ -137,18 +137,14 @@ struct Context<'a> {
     path: Cow<'a, str>,
     origin: Cow<'a, str>,
     protocol_version: Cow<'a, str>,
-    arguments: BTreeMap<&'a str, Argument<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Argument<'a> {
-    Null,
-    Text(Cow<'a, str>),
-    Integer(i64),
-    Bool(bool),
-    Texts(Vec<Cow<'a, str>>),
-    Integers(&'a [i64]),
+    arguments: BTreeMap<&'a str, Value<'a>>,
+    /// `some`, `none`, `unreadable` or `unknown` where that is not all that was sent.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    arguments_recorded: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    absent_arguments: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ambiguous_arguments: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -188,6 +184,10 @@ impl<'a> Line<'a> {
             target: operation
                 .map(|operation| target_text(&operation.target))
                 .unwrap_or_default(),
+            operations: facts
+                .request
+                .map_or(0, |request| request.operations.rest.len().saturating_add(1)),
+            more_operations: facts.request.map_or_else(Vec::new, others),
             principal: facts.principal,
             context: Context::of(facts),
             policies,
@@ -209,83 +209,9 @@ impl<'a> Line<'a> {
     }
 }
 
-static NOTHING: BTreeSet<String> = BTreeSet::new();
-static NO_CLAIMS: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-
-impl<'a> Who<'a> {
-    fn of(identity: &'a Identity) -> Self {
-        match identity {
-            Identity::Anonymous => Self {
-                kind: "Anonymous",
-                id: "anonymous",
-                issuer: "",
-                subject: "",
-                client_id: "",
-                roles: &NOTHING,
-                groups: &NOTHING,
-                scopes: &NOTHING,
-                tenant: "",
-                email: "",
-                claims: &NO_CLAIMS,
-                authenticator: "",
-            },
-            Identity::Verified(principal) => Self::verified(principal),
-        }
-    }
-
-    fn verified(principal: &'a Principal) -> Self {
-        Self {
-            kind: match principal.kind {
-                PrincipalKind::User => "User",
-                PrincipalKind::Client => "Client",
-                PrincipalKind::ApiKey => "ApiKey",
-            },
-            id: &principal.id,
-            issuer: &principal.issuer,
-            subject: &principal.subject,
-            client_id: &principal.client_id,
-            roles: &principal.roles,
-            groups: &principal.groups,
-            scopes: &principal.scopes,
-            tenant: &principal.tenant,
-            email: &principal.email,
-            claims: &principal.claims,
-            authenticator: &principal.authenticator,
-        }
-    }
-}
-
 impl<'a> Context<'a> {
     fn of(facts: &Facts<'a>) -> Self {
         let http = &facts.http;
-        let arguments = facts
-            .arguments
-            .iter()
-            .map(|(name, value)| {
-                let value = match value {
-                    ArgumentValue::Empty
-                    | ArgumentValue::Number {
-                        long: None,
-                        decimal: None,
-                    } => Argument::Null,
-                    ArgumentValue::Number {
-                        long: Some(long), ..
-                    } => Argument::Integer(*long),
-                    ArgumentValue::Number {
-                        long: None,
-                        decimal: Some(text),
-                    }
-                    | ArgumentValue::String(text) => Argument::Text(bounded(text)),
-                    ArgumentValue::Bool(value) => Argument::Bool(*value),
-                    ArgumentValue::Strings(texts) => {
-                        Argument::Texts(texts.iter().map(|text| bounded(text)).collect())
-                    }
-                    ArgumentValue::Longs(values) => Argument::Integers(values),
-                    ArgumentValue::EmptyArray => Argument::Integers(&[]),
-                };
-                (name.as_str(), value)
-            })
-            .collect();
         Self {
             client_ip: http.client_ip,
             method: bounded(http.method),
@@ -293,7 +219,10 @@ impl<'a> Context<'a> {
             path: bounded(http.path),
             origin: bounded(http.origin),
             protocol_version: bounded(http.protocol_version),
-            arguments,
+            arguments: facts.arguments.values(),
+            arguments_recorded: facts.arguments.extent.as_str(),
+            absent_arguments: &facts.arguments.absent,
+            ambiguous_arguments: &facts.arguments.ambiguous,
         }
     }
 }
@@ -331,6 +260,15 @@ fn push_padded(text: &mut String, number: u32, width: u32) {
     }
 }
 
+fn others(request: &AccessRequest) -> Vec<Another> {
+    let another = |operation: &Operation| Another {
+        action: operation.action.as_str(),
+        target: target_text(&operation.target),
+    };
+    let rest = request.operations.rest.iter();
+    rest.take(MOST_OPERATIONS).map(another).collect()
+}
+
 fn target_text(target: &Target) -> String {
     bounded(&target.to_string()).into_owned()
 }
@@ -344,7 +282,7 @@ fn bounded(text: &str) -> Cow<'_, str> {
         .rev()
         .find_map(|end| text.get(..end))
         .unwrap_or("");
-    Cow::Owned(format!("{cut}\u{2026}"))
+    Cow::Owned(format!("{cut}{CUT}"))
 }
 
 #[cfg(test)]
@@ -366,7 +304,8 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         let long = "\u{e9}".repeat(LONGEST_TEXT);
         let cut = bounded(&long);
-        assert!(cut.len() <= LONGEST_TEXT + 3 && cut.ends_with('\u{2026}'));
+        assert!(cut.len() <= LONGEST_TEXT + 3 && cut.ends_with(CUT) && may_be_cut(&cut));
         assert_eq!(bounded("short"), "short");
+        assert!(!may_be_cut("short\u{2026}"));
     }
 }
