@@ -22,6 +22,7 @@ mod keys;
 mod listen;
 mod mtls;
 mod overrides;
+mod policies;
 mod reach;
 mod reader;
 mod redact;
@@ -74,6 +75,7 @@ pub use crate::config::listen::ClientIp;
 pub use crate::config::listen::Listen;
 pub use crate::config::mtls::MtlsRules;
 pub use crate::config::overrides::Overrides;
+pub use crate::config::policies::Policies;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 pub use crate::config::resource::Batches;
@@ -94,7 +96,6 @@ pub use crate::config::settings::DecisionSink;
 pub use crate::config::settings::Limits;
 pub use crate::config::settings::Log;
 pub use crate::config::settings::LogFormat;
-pub use crate::config::settings::Policies;
 pub use crate::config::static_token::StaticTokenRules;
 pub use crate::config::token_rules::DpopRules;
 pub use crate::config::token_rules::Preset;
@@ -308,7 +309,7 @@ fn read(root: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<(Config, Op
         .map(|node| resource::read_all(node, faults))
         .unwrap_or_default();
     reach::connect(&mut resources, &authenticators, faults);
-    let (policies, dir_is_known) = settings::read_policies(map.optional("policies"), base, faults);
+    let (policies, dir_is_known) = policies::read(map.optional("policies"), base, faults);
     let policies_dir = dir_is_known.then(|| policies.dir.clone());
     let identity_headers = map
         .optional("identity_headers")

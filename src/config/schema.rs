@@ -2,6 +2,7 @@
 
 mod authenticator;
 mod credentials;
+mod policies;
 mod resource;
 mod sessions;
 
@@ -29,7 +30,7 @@ pub fn json_schema() -> Value {
                 ),
             ),
             ("resources", some("What is protected.", &resource::any())),
-            ("policies", policies()),
+            ("policies", policies::section()),
             ("identity_headers", identity_headers()),
             ("limits", limits()),
             ("decision_log", decision_log()),
@@ -66,17 +67,6 @@ fn client_ip() -> Value {
         "Where the caller's address is taken from.",
         &[],
         [("from", from)],
-    )
-}
-
-fn policies() -> Value {
-    object(
-        "Where the Cedar policies live.",
-        &[],
-        [
-            ("dir", text("Directory, relative to this file.", "policies")),
-            ("reload_interval", text("How often it is looked at.", "1s")),
-        ],
     )
 }
 

@@ -1,4 +1,4 @@
-//! The smaller sections: policies, limits and the two logs.
+//! The smaller sections: limits and the two logs.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,15 +15,6 @@ use crate::config::scalar;
 use crate::config::suggest;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
-
-/// Where the policies live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policies {
-    /// The directory.
-    pub dir: PathBuf,
-    /// How often it is looked at.
-    pub reload_interval: Duration,
-}
 
 /// Bounds on one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,9 +65,6 @@ pub enum LogFormat {
     Text,
 }
 
-/// Files are looked at no more often than this.
-const SHORTEST_RELOAD: Duration = Duration::from_millis(100);
-
 /// A larger body would let a few callers fill the memory.
 const LARGEST_BODY: usize = 64 << 20;
 
@@ -90,15 +78,6 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 pub(super) const FORMATS: [(&str, LogFormat); 2] =
     [("json", LogFormat::Json), ("text", LogFormat::Text)];
-
-impl Default for Policies {
-    fn default() -> Self {
-        Self {
-            dir: PathBuf::from("policies"),
-            reload_interval: Duration::from_secs(1),
-        }
-    }
-}
 
 impl Default for Limits {
     fn default() -> Self {
@@ -126,34 +105,6 @@ impl Default for Log {
             format: LogFormat::Json,
         }
     }
-}
-
-/// Relative paths start at `base`.
-/// The section, and whether its directory is known: false when what names it has a fault.
-pub(super) fn read_policies(
-    node: Option<&Node>,
-    base: &Path,
-    faults: &mut Faults<'_>,
-) -> (Policies, bool) {
-    let mut policies = Policies::default();
-    let mut dir_is_known = node.is_none();
-    if let Some(mut map) = node.and_then(|node| Mapping::of(node, faults)) {
-        map = map.later(&["shadow_dir"]);
-        let dir = map.optional("dir").map(|node| scalar::filled(node, faults));
-        dir_is_known = !matches!(dir, Some(None));
-        if let Some(dir) = dir.flatten() {
-            policies.dir = PathBuf::from(dir);
-        }
-        if let Some(interval) = map.optional("reload_interval").and_then(|node| {
-            let bounds = SHORTEST_RELOAD..=*scalar::any_duration().end();
-            scalar::duration(node, bounds, faults)
-        }) {
-            policies.reload_interval = interval;
-        }
-        map.finish(faults);
-    }
-    policies.dir = base.join(&policies.dir);
-    (policies, dir_is_known)
 }
 
 pub(super) fn read_limits(node: &Node, faults: &mut Faults<'_>) -> Limits {

@@ -1,0 +1,54 @@
+//! `policies`: where the policies live.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::reader::Faults;
+use crate::config::reader::Mapping;
+use crate::config::scalar;
+use crate::config::yaml::Node;
+
+/// Files are looked at no more often than this.
+const SHORTEST_RELOAD: Duration = Duration::from_millis(100);
+
+/// Where the policies live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// The directory.
+    pub dir: PathBuf,
+    /// How often it is looked at.
+    pub reload_interval: Duration,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("policies"),
+            reload_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The section, relative paths starting at `base`, and whether its directory is known: false when what names it has a fault.
+pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) -> (Policies, bool) {
+    let mut policies = Policies::default();
+    let mut dir_is_known = node.is_none();
+    if let Some(mut map) = node.and_then(|node| Mapping::of(node, faults)) {
+        map = map.later(&["shadow_dir"]);
+        let dir = map.optional("dir").map(|node| scalar::filled(node, faults));
+        dir_is_known = !matches!(dir, Some(None));
+        if let Some(dir) = dir.flatten() {
+            policies.dir = PathBuf::from(dir);
+        }
+        if let Some(interval) = map.optional("reload_interval").and_then(|node| {
+            let bounds = SHORTEST_RELOAD..=*scalar::any_duration().end();
+            scalar::duration(node, bounds, faults)
+        }) {
+            policies.reload_interval = interval;
+        }
+        map.finish(faults);
+    }
+    policies.dir = base.join(&policies.dir);
+    (policies, dir_is_known)
+}

@@ -1,0 +1,17 @@
+//! The part of the schema that describes where the policies live.
+
+use serde_json::Value;
+
+use crate::config::schema::object;
+use crate::config::schema::text;
+
+pub(super) fn section() -> Value {
+    object(
+        "Where the Cedar policies live.",
+        &[],
+        [
+            ("dir", text("Directory, relative to this file.", "policies")),
+            ("reload_interval", text("How often it is looked at.", "1s")),
+        ],
+    )
+}
