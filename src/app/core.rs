@@ -60,11 +60,8 @@ impl Core {
         let mut compiler = Compiler::for_config(&config);
         let (files, policies) =
             first_policies(&mut compiler, &config, origin).map_err(StartError::Policies)?;
-        let names: Vec<Arc<str>> = config
-            .resources
-            .iter()
-            .map(|r| Arc::clone(&r.name))
-            .collect();
+        let resources = config.resources.iter();
+        let names: Vec<Arc<str>> = resources.map(|one| Arc::clone(&one.name)).collect();
         let metrics = Arc::new(Metrics::new(&names));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
