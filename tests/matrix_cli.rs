@@ -3,7 +3,7 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "what the tests stand on fails them, and the message says why"
 )]

@@ -36,9 +36,11 @@ fn members<'a>(value: &'a Value, name: &str) -> &'a Map<String, Value> {
 
 /// A type as the document writes it.
 fn written(kind: &Value) -> String {
-    match &kind["element"] {
-        Value::Null => kind["name"].as_str().expect("a name").to_owned(),
-        element => format!("Set<{}>", written(element)),
+    let element = &kind["element"];
+    if element.is_null() {
+        kind["name"].as_str().expect("a name").to_owned()
+    } else {
+        format!("Set<{}>", written(element))
     }
 }
 
