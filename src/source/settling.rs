@@ -1,7 +1,7 @@
 //! Looking again and again: what is new must be seen twice in a row before it is offered, and what is
 //! wrong is told once.
 //!
-//! Twice the same bytes are not enough: the [stamp](Stamp) must be the same too, so that nobody has
+//! Twice the same bytes are not enough: the stamp must be the same too, so that nobody has
 //! written in between. That is all that looking can tell. A writer who stops for longer than the pause
 //! between two looks is not told from one who has finished.
 
