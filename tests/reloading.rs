@@ -1,10 +1,6 @@
 //! SIGHUP, and what operators are told of a reload, over the running program.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test says what it expects, and indexing JSON gives null for what is absent"
-)]
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 mod support;
 
