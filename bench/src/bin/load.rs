@@ -80,7 +80,7 @@ fn compile(
 }
 
 /// Permits and forbids over many servers, tools, roles and scopes; `change` is in the text of one.
-fn files(count: usize, change: usize) -> Result<PolicyFiles, std::fmt::Error> {
+fn files(count: usize, change: usize) -> Result<PolicyFiles, fmt::Error> {
     let mut files = Vec::new();
     for first in (0..count).step_by(IN_A_FILE) {
         let mut text = String::new();
@@ -96,7 +96,7 @@ fn files(count: usize, change: usize) -> Result<PolicyFiles, std::fmt::Error> {
     Ok(PolicyFiles::new(files))
 }
 
-fn policy(text: &mut String, number: usize, change: usize) -> std::fmt::Result {
+fn policy(text: &mut String, number: usize, change: usize) -> fmt::Result {
     let (tool, role, tenant) = (number % 400, number % 97, number % 31);
     let action = "action == Mcp::Action::\"tools/call\"";
     match number % 4 {

@@ -81,7 +81,7 @@ fn apply(tree: &mut Tree, edit: &Edit) {
     match edit {
         Edit::Put(file, at, piece) => {
             let pieces = tree.entry(*file).or_default();
-            let at = at.index(pieces.len() + 1);
+            let at = at.index(pieces.len().saturating_add(1));
             pieces.insert(at, *piece);
         }
         Edit::Remove(file, at) => {
@@ -222,7 +222,7 @@ fn many(change: usize) -> PolicyFiles {
             "@id(\"p{n}\") permit(principal, action, resource) when {{ principal.scopes.contains(\"s{scope}\") }};\n"
         )
     };
-    let file = |from: usize| (from..from + 10).map(policy).collect::<String>();
+    let file = |from: usize| (from..from.saturating_add(10)).map(policy).collect::<String>();
     files(&[("a.cedar", &file(0)), ("b.cedar", &file(10))])
 }
 
