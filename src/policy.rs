@@ -40,6 +40,7 @@ mod hierarchy;
 mod index;
 mod lint;
 mod load;
+pub mod manifest;
 mod memory;
 mod message;
 mod names;

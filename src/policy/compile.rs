@@ -76,16 +76,19 @@ impl Compiler {
         let Self {
             resources,
             known,
+            requires_manifest,
             memory,
         } = self;
         let mut faults = Vec::new();
         let sorted = files::sort(files, &mut faults);
+        files::check_manifest(files, &sorted, *requires_manifest, &mut faults);
         if let Some(copy) = sorted.schema {
             files::check_schema_copy(copy, &mut faults);
         }
         let (schema, vocabulary) = words().map_err(|error| vec![report::broken(error)])?;
-        let read = memory.read(&sorted.policies, &schema);
-        read.map_err(|fault| vec![fault])?;
+        memory
+            .read(&sorted.policies, &schema)
+            .map_err(|fault| vec![fault])?;
         let policies = memory.policies(&mut faults);
         let policies_are_whole = !has_error(&faults);
         faults.extend(validated(&policies));
@@ -93,10 +96,7 @@ impl Compiler {
         let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
             Hierarchy::read(source, &vocabulary, &schema, &mut faults)
         });
-        let servers = resources
-            .iter()
-            .map(|resource| Arc::clone(&resource.name))
-            .collect();
+        let servers = resources.iter().map(|one| Arc::clone(&one.name)).collect();
         let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
             Catalogue::read(source, &servers, &mut faults)
         });

@@ -19,6 +19,8 @@ pub struct Compiler {
     pub(super) resources: Vec<Arc<Resource>>,
     /// Absent where the configuration is not known.
     pub(super) known: Option<KnownNames>,
+    /// Whether the files must be listed with their hashes.
+    pub(super) requires_manifest: bool,
     /// Of the policies that were compiled last.
     pub(super) memory: Memory,
 }
@@ -29,6 +31,7 @@ impl Compiler {
         Self {
             resources: config.resources.clone(),
             known: Some(KnownNames::of(config)),
+            requires_manifest: config.policies.require_manifest,
             memory: Memory::default(),
         }
     }
@@ -39,6 +42,7 @@ impl Compiler {
         Self {
             resources: resources.to_vec(),
             known: None,
+            requires_manifest: false,
             memory: Memory::default(),
         }
     }

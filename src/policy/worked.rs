@@ -3,7 +3,7 @@
 //! Nothing in here may depend on anything but the text of the policy and the built-in schema, for it is
 //! kept for as long as that text is there.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use cedar_policy::Schema;
 use cedar_policy::pst;
@@ -16,8 +16,9 @@ use super::reach;
 use super::reads;
 use super::reads::Reads;
 use super::validate;
+use crate::fault;
 use crate::fault::Fault;
-use crate::fault::Severity;
+use crate::fault::Source;
 
 /// A policy, worked out.
 #[derive(Debug)]
@@ -32,15 +33,9 @@ pub(super) struct Worked {
     findings: Vec<Finding>,
 }
 
-/// A fault that validation found, without the file.
+/// A fault that validation found, without the file; the span is in bytes from the start of the policy.
 #[derive(Debug)]
-struct Finding {
-    severity: Severity,
-    /// In bytes from the start of the policy.
-    span: Option<Range<usize>>,
-    message: String,
-    help: Option<String>,
-}
+struct Finding(Fault);
 
 impl Worked {
     /// Works some policies out, in their order; why not, for one that has no syntax tree.
@@ -81,21 +76,23 @@ impl Finding {
     fn of(loaded: &Loaded, fault: &Fault) -> Self {
         let start = loaded.span.start;
         let from = |at: usize| at.saturating_sub(start);
-        Self {
-            severity: fault.severity,
-            span: fault.span.clone().map(|at| from(at.start)..from(at.end)),
-            message: fault.message.clone(),
-            help: fault.help.clone(),
-        }
+        let mut fault = fault.clone();
+        fault.span = fault.span.map(|at| from(at.start)..from(at.end));
+        fault.file = "".into();
+        fault.text = None;
+        Self(fault)
     }
 
     fn at(&self, loaded: &Loaded) -> Fault {
+        let Source { name, text } = &loaded.source;
         let start = loaded.span.start;
         let to = |at: usize| at.saturating_add(start);
-        let span = self.span.clone().map(|at| to(at.start)..to(at.end));
-        let mut fault = Fault::error(&loaded.source, span, self.message.clone());
-        fault.severity = self.severity;
-        fault.help.clone_from(&self.help);
+        let mut fault = self.0.clone();
+        fault.span = fault.span.map(|at| to(at.start)..to(at.end));
+        let span = fault.span.as_ref();
+        fault.position = span.map(|span| fault::position(text, span.start));
+        fault.file = Arc::clone(name);
+        fault.text = Some(Arc::clone(text));
         fault
     }
 }

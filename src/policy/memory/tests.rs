@@ -222,7 +222,11 @@ fn many(change: usize) -> PolicyFiles {
             "@id(\"p{n}\") permit(principal, action, resource) when {{ principal.scopes.contains(\"s{scope}\") }};\n"
         )
     };
-    let file = |from: usize| (from..from.saturating_add(10)).map(policy).collect::<String>();
+    let file = |from: usize| {
+        (from..from.saturating_add(10))
+            .map(policy)
+            .collect::<String>()
+    };
     files(&[("a.cedar", &file(0)), ("b.cedar", &file(10))])
 }
 
@@ -285,9 +289,8 @@ fn a_file_that_could_not_be_read_for_a_while_is_not_worked_out_anew() {
 
 #[test]
 fn more_policies_than_there_may_be_are_refused_before_they_are_worked_out() {
-    let text: String = (0..=10_000)
-        .map(|n| format!("@id(\"p{n}\") permit(principal,action,resource);\n"))
-        .collect();
+    let policy = |n: usize| format!("@id(\"p{n}\") permit(principal,action,resource);\n");
+    let text = (0..=10_000).map(policy).collect::<Vec<_>>().concat();
     let mut compiler = Compiler::for_resources(&resources(&["s"]));
     let faults = compiler
         .compile(&files(&[("a.cedar", &text)]), 1)
