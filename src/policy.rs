@@ -40,6 +40,8 @@ mod hierarchy;
 mod index;
 mod lint;
 mod load;
+pub mod manifest;
+mod memory;
 mod message;
 mod names;
 mod plain_yaml;
@@ -60,6 +62,7 @@ mod targets;
 mod tests;
 mod validate;
 mod vocabulary;
+mod worked;
 
 use std::fmt;
 use std::sync::Arc;

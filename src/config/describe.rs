@@ -82,6 +82,7 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
             map([
                 ("dir", text(&policies.dir.display())),
                 ("reload_interval", duration(policies.reload_interval)),
+                ("require_manifest", Out::Switch(policies.require_manifest)),
             ]),
         ),
         (

@@ -19,6 +19,8 @@ pub struct Policies {
     pub dir: PathBuf,
     /// How often it is looked at.
     pub reload_interval: Duration,
+    /// Whether it must hold a list of its files with their hashes.
+    pub require_manifest: bool,
 }
 
 impl Default for Policies {
@@ -26,6 +28,7 @@ impl Default for Policies {
         Self {
             dir: PathBuf::from("policies"),
             reload_interval: Duration::from_secs(1),
+            require_manifest: false,
         }
     }
 }
@@ -46,6 +49,10 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
             scalar::duration(node, bounds, faults)
         }) {
             policies.reload_interval = interval;
+        }
+        let required = map.optional("require_manifest");
+        if let Some(required) = required.and_then(|node| scalar::switch(node, faults)) {
+            policies.require_manifest = required;
         }
         map.finish(faults);
     }

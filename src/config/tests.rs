@@ -72,6 +72,7 @@ fn every_key_of_the_full_example_arrives() {
     assert_eq!(config.limits.token, 8192);
     assert_eq!(config.limits.deadline, Duration::from_secs(1));
     assert_eq!(config.policies.dir, fixtures().join("policies"));
+    assert!(config.policies.require_manifest);
     let file = fixtures().join("decisions.ndjson");
     assert_eq!(config.decision_log.to, DecisionSink::File(file));
     assert_eq!(config.log.format, LogFormat::Text);
@@ -165,6 +166,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.limits.body, 1_048_576);
     assert_eq!(config.policies.dir, fixtures().join("policies"));
+    assert!(!config.policies.require_manifest);
     let resource = &config.resources[0];
     assert_eq!(resource.audiences, ["https://mcp.example.com/mcp"]);
     assert_eq!(resource.authority, "mcp.example.com");

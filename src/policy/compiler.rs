@@ -7,6 +7,7 @@ use super::PolicyFiles;
 use super::PolicySnapshot;
 use super::deep;
 use super::lint::KnownNames;
+use super::memory::Memory;
 use super::report;
 use crate::config::Config;
 use crate::config::Resource;
@@ -18,6 +19,10 @@ pub struct Compiler {
     pub(super) resources: Vec<Arc<Resource>>,
     /// Absent where the configuration is not known.
     pub(super) known: Option<KnownNames>,
+    /// Whether the files must be listed with their hashes.
+    pub(super) requires_manifest: bool,
+    /// Of the policies that were compiled last.
+    pub(super) memory: Memory,
 }
 
 impl Compiler {
@@ -26,6 +31,8 @@ impl Compiler {
         Self {
             resources: config.resources.clone(),
             known: Some(KnownNames::of(config)),
+            requires_manifest: config.policies.require_manifest,
+            memory: Memory::default(),
         }
     }
 
@@ -35,6 +42,8 @@ impl Compiler {
         Self {
             resources: resources.to_vec(),
             known: None,
+            requires_manifest: false,
+            memory: Memory::default(),
         }
     }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
+use super::manifest;
+use super::manifest::Manifest;
 use crate::fault::Fault;
 use crate::fault::Source;
+use crate::identity::digest::sha256;
 
 /// The built-in Cedar schema; a copy in a policy directory must say the same.
 pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
@@ -18,6 +21,10 @@ pub const ENTITIES_FILE: &str = "entities.json";
 pub const TOOLS_FILE: &str = "tools.json";
 /// Name of the file with facts about principals.
 pub const PRINCIPALS_FILE: &str = "principals.yaml";
+/// Name of the optional list of all files with their hashes.
+pub const MANIFEST_FILE: &str = manifest::MANIFEST_FILE;
+/// The subdirectory that holds tests, and therefore no policies.
+pub const TESTS_DIRECTORY: &str = "tests";
 /// What the name of a file with policies ends in.
 pub const POLICY_SUFFIX: &str = ".cedar";
 
@@ -35,6 +42,16 @@ pub fn max_bytes(name: &str) -> usize {
     } else {
         MAX_FILE_BYTES
     }
+}
+
+/// Whether a file of this name, in whatever case, is worth handing over. A name that is right but for
+/// its case is handed over too, so that compiling can refuse it.
+pub fn has_meaning(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let names = [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE];
+    lower.ends_with(POLICY_SUFFIX)
+        || names.contains(&&*lower)
+        || name.eq_ignore_ascii_case(MANIFEST_FILE)
 }
 
 /// The text of a policy directory.
@@ -116,6 +133,7 @@ pub(super) struct Sorted<'a> {
     pub(super) entities: Option<&'a Source>,
     pub(super) tools: Option<&'a Source>,
     pub(super) principals: Option<&'a Source>,
+    pub(super) manifest: Option<&'a Source>,
 }
 
 /// Tells the files apart by name. A name that means nothing here is a fault, not a shrug: what an
@@ -141,11 +159,12 @@ pub(super) fn sort<'a>(files: &'a PolicyFiles, faults: &mut Vec<Fault>) -> Sorte
             ENTITIES_FILE => sorted.entities = Some(file),
             TOOLS_FILE => sorted.tools = Some(file),
             PRINCIPALS_FILE => sorted.principals = Some(file),
+            MANIFEST_FILE => sorted.manifest = Some(file),
             name if name.ends_with(POLICY_SUFFIX) => sorted.policies.push(file),
             _ => faults.push(
                 Fault::error(file, None, "a file of this name has no meaning here").help(format!(
                     "policies end in `{POLICY_SUFFIX}`; `{ENTITIES_FILE}`, `{TOOLS_FILE}`, \
-                     `{PRINCIPALS_FILE}` and `{SCHEMA_FILE}` are read beside them"
+                     `{PRINCIPALS_FILE}`, `{SCHEMA_FILE}` and `{MANIFEST_FILE}` are read beside them"
                 )),
             ),
         }
@@ -154,6 +173,38 @@ pub(super) fn sort<'a>(files: &'a PolicyFiles, faults: &mut Vec<Fault>) -> Sorte
         faults.push(no_policies());
     }
     sorted
+}
+
+/// Holds the files against their manifest, where there is one or has to be.
+pub(super) fn check_manifest(
+    files: &PolicyFiles,
+    sorted: &Sorted<'_>,
+    is_required: bool,
+    faults: &mut Vec<Fault>,
+) {
+    let Some(source) = sorted.manifest else {
+        faults.extend(is_required.then(manifest::missing));
+        return;
+    };
+    let manifest = match Manifest::read(source) {
+        Ok(manifest) => manifest,
+        Err(found) => return faults.extend(found),
+    };
+    let others = files.files.iter().filter(|file| file.name != source.name);
+    let hashes: Vec<_> = others
+        .map(|file| (&*file.name, sha256(&[file.text.as_bytes()])))
+        .collect();
+    faults.extend(manifest.check(&hashes, is_read));
+}
+
+/// Whether a file of this path below the directory would be among those that are handed over.
+fn is_read(path: &str) -> bool {
+    let is_test = path
+        .split_once('/')
+        .is_some_and(|(first, _)| first == TESTS_DIRECTORY);
+    let is_hidden = path.split('/').any(|part| part.starts_with('.'));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    has_meaning(name) && path != MANIFEST_FILE && !is_test && !is_hidden
 }
 
 /// A copy of the schema that says something else would mislead whoever edits by it.
@@ -246,6 +297,64 @@ mod tests {
         assert!(sorted.principals.is_some());
         let named: Vec<_> = faults.iter().map(|fault| &*fault.file).collect();
         assert_eq!(named, ["a.Cedar", "a/principals.yaml", "principals.yml"]);
+    }
+
+    #[test]
+    fn the_manifest_names_every_file_that_is_read_and_may_name_others() {
+        let hash = |text: &str| -> String {
+            let hash = sha256(&[text.as_bytes()]);
+            hash.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .concat()
+        };
+        let others = [
+            "SHA256SUMS",
+            "README.md",
+            "tests/a.cedar",
+            ".git/a.cedar",
+            ".a.cedar",
+            "a.bak",
+        ];
+        let others: String = others
+            .map(|name| format!("{}  ./{name}\n", hash("?")))
+            .concat();
+        let good = format!(
+            "{others}{}  ./a.cedar\n{}  ./b/tests/c.cedar\n",
+            hash("1"),
+            hash("2")
+        );
+        let check = |manifest: Option<&str>, is_required: bool| {
+            let mut all = vec![source("a.cedar", "1"), source("b/tests/c.cedar", "2")];
+            all.extend(manifest.map(|text| source(MANIFEST_FILE, text)));
+            let files = PolicyFiles::new(all);
+            let mut faults = Vec::new();
+            let sorted = sort(&files, &mut faults);
+            check_manifest(&files, &sorted, is_required, &mut faults);
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for is_required in [false, true] {
+            assert_eq!(check(Some(&good), is_required), Vec::<String>::new());
+            assert_eq!(check(Some(""), is_required).len(), 2);
+            assert_eq!(check(Some("x"), is_required).len(), 1);
+            for name in [
+                "gone.cedar",
+                "b/gone.Cedar",
+                "entities.json",
+                "b/tests/gone.cedar",
+            ] {
+                let more = format!("{good}{}  {name}\n", hash("3"));
+                let faults = check(Some(&more), is_required);
+                assert_eq!(faults.len(), 1, "{faults:?}");
+                assert!(faults[0].contains(&format!("`{name}` is listed, and not there")));
+            }
+        }
+        assert_eq!(check(None, false), Vec::<String>::new());
+        let faults = check(None, true);
+        assert!(
+            faults[0].starts_with("SHA256SUMS: error: the file is missing"),
+            "{faults:?}"
+        );
     }
 
     #[test]

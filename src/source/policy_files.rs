@@ -10,19 +10,12 @@ pub use self::watcher::PolicyWatcher;
 use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::PolicyFiles;
-use crate::policy::files::ENTITIES_FILE;
-use crate::policy::files::POLICY_SUFFIX;
-use crate::policy::files::SCHEMA_FILE;
-use crate::policy::files::TOOLS_FILE;
+pub use crate::policy::files::TESTS_DIRECTORY;
+use crate::policy::files::has_meaning;
 use crate::source::folder;
 use crate::source::folder::Wanted;
 use crate::source::settling::Stamp;
 
-/// Facts about principals. This version has no use for them, and compiling says so: a file that
-/// takes someone's access away must not be passed over in silence.
-const PRINCIPALS_FILE: &str = "principals.yaml";
-/// The subdirectory that holds tests, and therefore no policies.
-pub const TESTS_DIRECTORY: &str = "tests";
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
 const MOUNT_LINK: &str = "..data";
 
@@ -75,14 +68,6 @@ fn is_test(name: &str) -> bool {
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
-/// Whether a file of this name, in whatever case, is worth handing over. A name that is right but
-/// for its case is handed over too, so that compiling can refuse it.
-fn has_meaning(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    lower.ends_with(POLICY_SUFFIX)
-        || [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE].contains(&&*lower)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
@@ -125,6 +110,7 @@ mod tests {
             ("a/c.cedar", "c"),
             ("a/tests/d.cedar", "d"),
             ("tests/e.cedar", "e"),
+            ("SHA256SUMS", ""),
             ("tools.json", "{}"),
             ("Tools.json", "{}"),
             ("principals.yaml", ""),
@@ -136,6 +122,7 @@ mod tests {
         assert_eq!(
             names(dir.path()),
             [
+                "SHA256SUMS",
                 "Tools.json",
                 "a/c.cedar",
                 "a/tests/d.cedar",

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::config::schema::object;
+use crate::config::schema::switch;
 use crate::config::schema::text;
 
 pub(super) fn section() -> Value {
@@ -12,6 +13,13 @@ pub(super) fn section() -> Value {
         [
             ("dir", text("Directory, relative to this file.", "policies")),
             ("reload_interval", text("How often it is looked at.", "1s")),
+            (
+                "require_manifest",
+                switch(
+                    "Whether the directory must hold `SHA256SUMS`, which lists its files with their \
+                     hashes. Where that file is there, it is obeyed in any case.",
+                ),
+            ),
         ],
     )
 }

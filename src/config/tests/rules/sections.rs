@@ -105,6 +105,8 @@ const SMALLER_SECTIONS: Cases = &[
         "policies: {reload_interval: 50ms}",
         "between 100ms and 8784h",
     ),
+    ("policies: {require_manifest: true}", ""),
+    ("policies: {require_manifest: 'true'}", "`true` or `false`"),
     (
         "limits: {token: 16385}",
         "1:17: error: size out of bounds (between 1 and 16KiB)",
