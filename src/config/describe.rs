@@ -82,6 +82,10 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
             map([
                 ("dir", text(&policies.dir.display())),
                 ("reload_interval", duration(policies.reload_interval)),
+                (
+                    "allow_warnings",
+                    list(policies.allow_warnings.iter().map(|lint| lint.name())),
+                ),
             ]),
         ),
         (

@@ -8,6 +8,7 @@ use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::scalar;
 use crate::config::yaml::Node;
+use crate::fault::Lint;
 
 /// Files are looked at no more often than this.
 const SHORTEST_RELOAD: Duration = Duration::from_millis(100);
@@ -19,6 +20,8 @@ pub struct Policies {
     pub dir: PathBuf,
     /// How often it is looked at.
     pub reload_interval: Duration,
+    /// The warnings about policies that are no reason to refuse them.
+    pub allow_warnings: Vec<Lint>,
 }
 
 impl Default for Policies {
@@ -26,6 +29,7 @@ impl Default for Policies {
         Self {
             dir: PathBuf::from("policies"),
             reload_interval: Duration::from_secs(1),
+            allow_warnings: Vec::new(),
         }
     }
 }
@@ -47,8 +51,33 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
         }) {
             policies.reload_interval = interval;
         }
+        if let Some(node) = map.optional("allow_warnings") {
+            policies.allow_warnings = warnings(node, faults);
+        }
         map.finish(faults);
     }
     policies.dir = base.join(&policies.dir);
     (policies, dir_is_known)
+}
+
+/// Every name with its kind.
+pub(super) fn lints() -> [(&'static str, Lint); Lint::ALL.len()] {
+    Lint::ALL.map(|lint| (lint.name(), lint))
+}
+
+/// Names of warnings, none twice.
+fn warnings(node: &Node, faults: &mut Faults<'_>) -> Vec<Lint> {
+    let mut found = Vec::new();
+    for item in scalar::list(node, faults).unwrap_or_default() {
+        let Some(lint) = scalar::word(item, &lints(), faults) else {
+            continue;
+        };
+        if found.contains(&lint) {
+            let message = format!("`{}` is listed twice", lint.name());
+            faults.error(&item.place, message);
+        } else {
+            found.push(lint);
+        }
+    }
+    found
 }

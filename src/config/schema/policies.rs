@@ -2,8 +2,12 @@
 
 use serde_json::Value;
 
+use crate::config::policies::lints;
+use crate::config::schema::list_of;
 use crate::config::schema::object;
 use crate::config::schema::text;
+use crate::config::schema::word_type;
+use crate::config::schema::words;
 
 pub(super) fn section() -> Value {
     object(
@@ -12,6 +16,13 @@ pub(super) fn section() -> Value {
         [
             ("dir", text("Directory, relative to this file.", "policies")),
             ("reload_interval", text("How often it is looked at.", "1s")),
+            (
+                "allow_warnings",
+                list_of(
+                    "Warnings about policies that are no reason to refuse them.",
+                    &word_type(&words(&lints())),
+                ),
+            ),
         ],
     )
 }

@@ -131,6 +131,7 @@ fn effective_resources_and_settings_are_readable() {
     policies:
       dir: "BASE/policies"
       reload_interval: "1s"
+      allow_warnings: []
     identity_headers:
       prefix: x-cedargate-
       send: [subject, client-id, roles, scopes, issuer, tenant]
