@@ -187,10 +187,10 @@ mod tests {
         for (conditions, once) in [
             ("principal.clientId == 1", 1),
             ("resource.nme == \"x\"", 1),
-            ("principal.scope == [] && principal.role == []", 2),
-            ("principal.scope == [] && principal.scope == []", 2),
+            ("principal.scope.isEmpty() && principal.role.isEmpty()", 2),
+            ("principal.scope.isEmpty() && principal.scope.isEmpty()", 2),
             ("principal.tenant == \"\u{430}b\"", 1),
-            ("principal.tenant == \"\u{430}b\u{202e}\"", 2),
+            ("principal.tenant == \"\u{430}b\u{202e}\"", 1),
             (
                 "principal.tenant == \"\u{430}b\" && principal.tenant == \"\u{430}c\"",
                 2,

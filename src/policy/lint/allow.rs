@@ -141,7 +141,10 @@ fn is_unnamed_error(fault: &Fault) -> bool {
 
 fn way_out(help: Option<&str>, lint: Lint, is_of_policy: bool) -> String {
     let name = lint.name();
-    let before = help.map_or_else(String::new, |help| format!("{help}; "));
+    let before = help.map_or_else(String::new, |help| {
+        let end = if help.ends_with('?') { "" } else { ";" };
+        format!("{help}{end} ")
+    });
     let annotation = if is_of_policy {
         format!("`@allow(\"{name}\")` on the policy or ")
     } else {
