@@ -1,10 +1,13 @@
 //! One fault in a file that an operator wrote: where it is, what is wrong, and the way out.
 
+mod lint;
 pub mod render;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+pub use self::lint::Lint;
 
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,9 @@ pub struct Source {
 pub struct Fault {
     /// Error or warning.
     pub severity: Severity,
+    /// Which warning it is, where it is one by nature: such a fault can be allowed, and is an error
+    /// only as long as it is not.
+    pub lint: Option<Lint>,
     /// The file's name.
     pub file: Arc<str>,
     /// The text of the file; absent where an excerpt could print a secret.
@@ -69,6 +75,7 @@ impl Fault {
         let position = span.as_ref().map(|span| position(&source.text, span.start));
         Self {
             severity: Severity::Error,
+            lint: None,
             file: Arc::clone(&source.name),
             text: Some(Arc::clone(&source.text)),
             span,
@@ -82,6 +89,13 @@ impl Fault {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same fault as one of a kind that has a name.
+    #[must_use]
+    pub fn named(mut self, lint: Lint) -> Self {
+        self.lint = Some(lint);
         self
     }
 
@@ -100,14 +114,18 @@ impl Fault {
     }
 }
 
-/// `file:line:column: error: message (help)`, on one line, for logs.
+/// `file:line:column: error[name]: message (help)`, on one line, for logs.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file)?;
         if let Some(position) = self.position {
             write!(f, ":{}:{}", position.line, position.column)?;
         }
-        write!(f, ": {}: {}", self.severity.word(), self.message)?;
+        write!(f, ": {}", self.severity.word())?;
+        if let Some(lint) = self.lint {
+            write!(f, "[{}]", lint.name())?;
+        }
+        write!(f, ": {}", self.message)?;
         match &self.help {
             Some(help) => write!(f, " ({help})"),
             None => Ok(()),
@@ -158,6 +176,11 @@ mod tests {
         assert_eq!(
             fault.to_string(),
             "a.cedar:2:1: error: unknown `yz` (did you mean `xy`?)"
+        );
+        let named = fault.named(Lint::UnknownRole).warning();
+        assert_eq!(
+            named.to_string(),
+            "a.cedar:2:1: warning[unknown-role]: unknown `yz` (did you mean `xy`?)"
         );
     }
 }

@@ -303,13 +303,13 @@ fn check_decides_by_flags() {
 fn check_adds_the_facts_of_the_policy_folder() {
     let folder = Folder::new();
     let check = |subject: &str| {
-        let who = ["--issuer", "https://a.example", "--subject", subject];
+        let who = ["--issuer", "https://auth.example.com", "--subject", subject];
         let what = ["--tool", "weather/get_forecast"];
         let ran = folder.run(&[&["check"][..], &who, &what].concat());
         ran.code
     };
     assert_eq!((check("alice"), check("bob")), (5, 5));
-    let facts = "users: {\"https://a.example#alice\": {roles: [viewer]}}\n";
+    let facts = "users: {\"https://auth.example.com#alice\": {roles: [viewer]}}\n";
     folder.write("policies/principals.yaml", facts);
     assert_eq!((check("alice"), check("bob")), (0, 5));
     folder.write("policies/principals.yaml", "users: {alice: {}}\n");
@@ -1024,7 +1024,7 @@ fn colours_are_for_terminals_that_want_them() {
 #[test]
 fn what_serve_warns_of_stands_in_its_log() {
     let config = "authenticators: [{name: a, type: static_token, token: 0123456789abcdef, subject: s}]\n\
-                  resources: [{name: r, url: \"https://r.example/mcp\", kind: mcp}]\n";
+                  resources: [{name: weather, url: \"https://r.example/mcp\", kind: mcp}]\n";
     let mut sidecar = Sidecar::start(config);
     let log = sidecar.process().stderr().text();
     let lines: Vec<Value> = log

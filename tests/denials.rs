@@ -82,7 +82,8 @@ fn world() -> &'static World {
              - {{name: keyed, url: \"https://keyed.example/mcp\", kind: mcp, authenticators: [keys], \
                 metadata: {{scopes_supported: [x]}}}}\n\
              - {{name: fixed, url: \"https://fixed.example/mcp\", kind: mcp, authenticators: [keys, shared]}}\n\
-             - {{name: meshed, url: \"https://meshed.example/mcp\", kind: mcp, authenticators: [mesh]}}\n",
+             - {{name: meshed, url: \"https://meshed.example/mcp\", kind: mcp, authenticators: [mesh]}}\n\
+             policies: {{allow_warnings: [unknown-role, unknown-scope, unknown-tool]}}\n",
             key.authenticator()
         );
         let files = [("50-denials.cedar", POLICIES), ("tools.json", TOOLS)];
@@ -346,7 +347,7 @@ fn a_remembered_challenge_is_gone_with_its_policies() {
     let key = Key::new();
     let config = format!(
         "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-         policies: {{dir: policies, reload_interval: 200ms}}\n",
+         policies: {{dir: policies, reload_interval: 200ms, allow_warnings: [unknown-tool]}}\n",
         key.authenticator()
     );
     let policy = |scope: &str| {

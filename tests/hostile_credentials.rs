@@ -33,7 +33,8 @@ const STATIC: &str = "static-token-of-the-operator-0123456789";
 const KEY: &str = "a-key-that-somebody-wrote-down-long-ago";
 
 /// Whoever is known may do everything: what is asked here is who is known.
-const PERMIT: &str = "@id(\"attacked\") permit (principal, action, resource);";
+const PERMIT: &str =
+    "@id(\"attacked\") @allow(\"permit-all\") permit (principal, action, resource);";
 
 /// A sidecar with one authenticator of each kind; its issuers and its introspection endpoint.
 struct Place {

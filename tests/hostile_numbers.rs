@@ -16,17 +16,17 @@ const RESOURCE: &str = "https://mcp.example.com/mcp";
 
 const POLICIES: &str = r#"
 @id("small-transfers")
-permit (principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/transfer")
+permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/transfer")
 when { context.args.hasTag("amount") &&
        context.args.getTag("amount") has decimal &&
        context.args.getTag("amount").decimal.lessThan(decimal("100.0")) };
 @id("reading")
-permit (principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/read");
-@id("not-this-account")
+permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/read");
+@id("not-this-account") @allow("evadable-forbid")
 forbid (principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/read")
 when { context.args.hasTag("account.id") && context.args.getTag("account.id") has long &&
        context.args.getTag("account.id").long == 9007199254740992 };
-@id("none-of-these")
+@id("none-of-these") @allow("evadable-forbid")
 forbid (principal, action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/read")
 when { context.args.hasTag("skip") && context.args.getTag("skip") has longs &&
        context.args.getTag("skip").longs.contains(36028797018963968) };
@@ -50,7 +50,7 @@ fn world() -> &'static World {
         let key = Key::new();
         let config = format!(
             "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             limits: {{deadline: 2s}}\n",
+             limits: {{deadline: 2s}}\npolicies: {{allow_warnings: [unknown-tool]}}\n",
             key.authenticator()
         );
         let sidecar = Sidecar::start_with(

@@ -1,10 +1,13 @@
 //! What `validate` and `serve` say of policies that Cedar finds nothing wrong with.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::expect_used,
     reason = "what the tests stand on fails them, and the message says why"
 )]
 
+#[path = "lints/each.rs"]
+mod each;
 mod support;
 
 use std::fs;
@@ -122,7 +125,8 @@ fn an_argument_of_another_type_is_an_error_with_the_right_accessor() {
     let policy = MISSPELT
         .replace("treshold", "threshold")
         .replace("has long", "has decimal")
-        .replace(".long > 100", ".decimal.greaterThan(decimal(\"100.0\"))");
+        .replace(".long > 100", ".decimal.lessThan(decimal(\"100.0\"))")
+        .replace("when", "unless");
     assert_eq!(validate(&[("policies/a.cedar", &policy)]).code, 0);
     let policy = MISSPELT.replace("treshold", "city");
     let ran = validate(&[("policies/a.cedar", &policy)]);
@@ -152,15 +156,17 @@ fn serve_does_not_start_with_a_limit_that_never_holds() {
 }
 
 #[test]
-fn serve_warns_of_names_and_keeps_the_last_good_limits() {
+fn a_reload_refuses_a_warning_until_it_is_allowed() {
     let config = format!(
         "authenticators:\n{}resources:\n\
          - {{name: weather, url: \"https://mcp.example.com/mcp\", kind: mcp}}\n\
-         policies: {{dir: policies, reload_interval: 100ms}}\n",
+         policies: {{dir: policies, reload_interval: 100ms, allow_warnings: [unknown-scope]}}\n",
         Key::new().authenticator()
     );
-    let policy = |role: &str| {
-        format!("@id(\"a\") permit(principal in Mcp::Role::\"{role}\", action, resource);\n")
+    let policy = |annotation: &str, role: &str| {
+        format!(
+            "@id(\"a\")\n{annotation}permit(principal in Mcp::Role::\"{role}\", action, resource);\n"
+        )
     };
     let sidecar = Sidecar::start(&config);
     let says = |text: &str| {
@@ -170,24 +176,149 @@ fn serve_warns_of_names_and_keeps_the_last_good_limits() {
     let write = |text: &str| {
         fs::write(sidecar.policies().join("a.cedar"), text).expect("a policy can be written");
     };
-    write(&policy("veiwer"));
-    says("nobody is known to have the role `veiwer`");
+    let in_force = |generation: u64, faults: &[&str]| {
+        let status = sidecar.status();
+        let policies = &status["policies"];
+        assert_eq!(policies["generation"], generation, "{status}");
+        let said = policies["faults"].as_array().expect("a list");
+        assert_eq!(said.len(), faults.len(), "{status}");
+        for (said, fault) in said.iter().zip(faults) {
+            let said = said.as_str().expect("text");
+            assert!(said.contains(fault), "{said} has no {fault}");
+        }
+    };
+    write(&policy("", "veiwer"));
+    says("error[unknown-role]: nobody is known to have the role `veiwer`");
+    let way_out =
+        "`@allow(\\\"unknown-role\\\")` on the policy or `policies.allow_warnings: [unknown-role]`";
+    says(way_out);
+    in_force(
+        1,
+        &["a.cedar:3:21: error[unknown-role]: nobody is known to have the role `veiwer`"],
+    );
+    write(&policy("@allow(\"unknown-role\")\n", "veiwer"));
+    says("warning[unknown-role]: nobody is known to have the role `veiwer`");
     says("policies reloaded");
-    assert_eq!(
-        sidecar.status()["policies"]["generation"],
+    in_force(2, &[]);
+    write(&policy("@allow(\"unknown-role\")\n", "viewer"));
+    says("there is no warning `unknown-role` here to allow");
+    in_force(
         2,
-        "{}",
-        sidecar.status()
+        &["a.cedar:2:8: error: there is no warning `unknown-role` here to allow"],
     );
     write(MISSPELT);
     says("has no argument `treshold`");
-    assert_eq!(
-        sidecar.status()["policies"]["generation"],
-        2,
-        "{}",
-        sidecar.status()
-    );
+    in_force(2, &["error[unknown-argument]", "error[evadable-forbid]"]);
     assert!(sidecar.is_live());
+}
+
+/// The Cedar blocks of the documentation, in its order.
+fn documented() -> Vec<String> {
+    let text = fs::read_to_string("docs/lints.md").expect("the documentation ships");
+    let lines = text.lines().map(|line| line.trim_start().to_owned() + "\n");
+    let text: String = lines.collect();
+    let blocks = text.split("```cedar\n").skip(1);
+    let block = |rest: &str| rest.split("```").next().unwrap_or("").to_owned();
+    blocks.map(block).collect()
+}
+
+#[test]
+fn the_documented_policies_are_what_they_are_said_to_be() {
+    let blocks = documented();
+    let expected = [
+        (0, "warning[permit-everyone]"),
+        (3, "error[evadable-forbid]"),
+        (0, ""),
+    ];
+    assert_eq!(blocks.len(), expected.len());
+    for (block, (code, said)) in blocks.iter().zip(expected) {
+        let ran = validate(&[("policies/a.cedar", block)]);
+        assert_eq!(ran.code, code, "{block}\n{}", ran.err);
+        assert!(ran.err.starts_with(said), "{block}\n{}", ran.err);
+        assert_eq!(ran.err.is_empty(), said.is_empty(), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_documented_forbid_is_evaded_and_the_other_is_not() {
+    let denied = |policy: &str, threshold: &str| {
+        let tests = format!(
+            "- name: a loud alert\n  principal: {{issuer: https://auth.example.com, subject: e, roles: [editor]}}\n  \
+             tool: weather/set_alert\n  arguments: {{city: Berne, threshold: {threshold}}}\n  expect: deny\n"
+        );
+        let config = CONFIG.replace(
+            "{dir: policies}",
+            "{dir: policies, allow_warnings: [evadable-forbid]}",
+        );
+        let folder = folder(&[("policies/a.cedar", policy), ("cedargate.yaml", &config)]);
+        fs::create_dir(folder.path().join("policies/tests")).expect("a folder");
+        fs::write(folder.path().join("policies/tests/a.yaml"), tests).expect("a file");
+        let ran = run(&folder, "test");
+        assert!([0, 4].contains(&ran.code), "{}{}", ran.out, ran.err);
+        ran.code == 0
+    };
+    let blocks = documented();
+    let [_, evaded, strict] = &*blocks else {
+        panic!("three policies");
+    };
+    assert!(denied(evaded, "1000") && denied(strict, "1000"));
+    for form in ["\"1000\"", "1e300", "[1000]"] {
+        assert!(!denied(evaded, form), "{form}");
+        assert!(denied(strict, form), "{form}");
+    }
+    assert!(!denied(strict, "100"));
+}
+
+#[test]
+fn every_command_that_decides_refuses_and_prints() {
+    let policy = "@id(\"a\") permit(principal in Mcp::Role::\"veiwer\", action, resource);\n";
+    let test = "- name: nobody\n  principal: {type: Anonymous}\n  tool: weather/get_forecast\n  expect: deny\n";
+    for allowed in [false, true] {
+        let names = if allowed { "unknown-role" } else { "" };
+        let config = CONFIG.replace(
+            "{dir: policies}",
+            &format!("{{dir: policies, allow_warnings: [{names}]}}"),
+        );
+        let folder = folder(&[("policies/a.cedar", policy), ("cedargate.yaml", &config)]);
+        fs::create_dir(folder.path().join("policies/tests")).expect("a folder");
+        for (name, text) in [
+            ("policies/tests/a.yaml", test),
+            ("log.ndjson", "{}\n"),
+            (
+                "asked.yaml",
+                "principal: {type: User, subject: a, roles: [viewer]}\ntool: weather/get_forecast\n",
+            ),
+        ] {
+            fs::write(folder.path().join(name), text).expect("a file");
+        }
+        for (arguments, code) in [
+            (&["validate"][..], 0),
+            (&["test"], 0),
+            (&["matrix"], 0),
+            (&["matrix", "--against", "policies"], 0),
+            (&["check", "--request", "asked.yaml"], 0),
+            // The line is no record.
+            (
+                &["replay", "--log", "log.ndjson", "--policies", "policies"],
+                1,
+            ),
+        ] {
+            let output = Command::new(PROGRAM)
+                .args(arguments)
+                .current_dir(folder.path())
+                .output()
+                .expect("the program runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            let (code, word) = if allowed {
+                (code, "warning")
+            } else {
+                (3, "error")
+            };
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+            let wanted = format!("{word}[unknown-role]: nobody is known to have the role `veiwer`");
+            assert!(said.contains(&wanted), "{arguments:?}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -220,7 +351,7 @@ fn the_shipped_configurations_are_free_of_findings() {
 }
 
 #[test]
-fn every_name_that_nothing_knows_is_a_warning() {
+fn every_name_that_nothing_knows_is_refused() {
     let policy = r#"@id("a")
 permit (
   principal in Mcp::Role::"editr",

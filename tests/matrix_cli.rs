@@ -73,6 +73,17 @@ fn with(policies: &str, tools: &[&str]) -> Folder {
     folder
 }
 
+/// Adds a role to `entities.json`.
+fn list_role(folder: &Folder, role: &str) {
+    let role = json!({"uid": {"type": "Mcp::Role", "id": role}, "attrs": {}, "parents": []});
+    replaced(
+        folder,
+        "policies/entities.json",
+        "[\n  {",
+        &format!("[\n  {role},\n  {{"),
+    );
+}
+
 fn replaced(folder: &Folder, file: &str, from: &str, to: &str) {
     let text = fs::read_to_string(folder.path(file)).expect("a file");
     assert!(text.contains(from), "{file} has no {from}");
@@ -293,6 +304,7 @@ fn changed() -> Folder {
         "Mcp::Role::\"admin\"",
         "Mcp::Role::\"chief\"",
     );
+    list_role(&folder, "chief");
     replaced(
         &folder,
         "policies/tools.json",
@@ -409,6 +421,7 @@ fn many() -> Folder {
         "policies/principals.yaml",
         "users: {'https://a.example#alice': {roles: [boss, editor]}}\n",
     );
+    list_role(&folder, "boss");
     folder.write(
         "policies/open.cedar",
         "@id(\"open\") permit(principal is Mcp::Anonymous, action, resource in Mcp::Server::\"open\");\n\

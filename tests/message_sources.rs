@@ -24,10 +24,10 @@ const RESOURCE: &str = "https://mcp.example.com/mcp";
 /// Policies that look at arguments, so that it is seen what they are taken for.
 const POLICIES: &str = r#"
 @id("safe-tools")
-permit (principal, action == Mcp::Action::"tools/call", resource)
+permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource)
 when { ["calm", "careful"].contains(resource.name) };
 @id("quiet-unless-loud")
-permit (principal, action == Mcp::Action::"tools/call", resource)
+permit (principal is Mcp::User, action == Mcp::Action::"tools/call", resource)
 when { resource.name == "quiet" } unless { context.args.hasTag("loud") };
 @id("careful-never-north")
 forbid (principal, action == Mcp::Action::"tools/call", resource)

@@ -90,6 +90,11 @@ fn a_changed_policy_shows() {
         "policies/10-roles.cedar",
         &roles.replace("Mcp::Role::\"editor\"", "Mcp::Role::\"chief\""),
     );
+    let path = folder.path("policies/entities.json");
+    let entities = fs::read_to_string(&path).expect("the roles");
+    let chief =
+        "[{\"uid\": {\"type\": \"Mcp::Role\", \"id\": \"chief\"}, \"attrs\": {}, \"parents\": []},";
+    folder.write("policies/entities.json", &entities.replacen('[', chief, 1));
     let ran = folder.run(&["test", "--junit", "results.xml"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     for expected in [

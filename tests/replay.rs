@@ -245,7 +245,7 @@ fn facts_of_principals_are_those_of_the_other_directory() {
 
 #[test]
 fn what_is_not_recorded_cannot_be_told() {
-    let told = "forbid(principal, action, resource == Mcp::Tool::\"weather/set_alert\") \
+    let told = "@allow(\"evadable-forbid\") forbid(principal, action, resource == Mcp::Tool::\"weather/set_alert\") \
                 when { context.args.hasTag(\"threshold\") && context.args.getTag(\"threshold\") has long \
                 && context.args.getTag(\"threshold\").long > 2 };";
     let cases = [

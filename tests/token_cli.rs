@@ -115,7 +115,7 @@ fn the_line_that_a_new_key_comes_with_configures_it() {
     fs::create_dir(folder.path("policies")).expect("a folder");
     folder.write(
         "policies/a.cedar",
-        "@id(\"a\") permit(principal, action, resource);\n",
+        "@id(\"a\") permit(principal is Mcp::User, action, resource);\n",
     );
     folder.write(
         "cedargate.yaml",

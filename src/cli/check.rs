@@ -79,6 +79,7 @@ impl Check {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };
+        policies::warn(output, &config.policies.dir, &policies);
         let identity = policies.enrich_identity(&case.identity);
         let decision = decide(
             &case.request,

@@ -168,7 +168,7 @@ struct Side {
 
 impl Matrix {
     pub(super) fn run(self, output: Output) -> Exit {
-        match self.shown() {
+        match self.shown(output) {
             Ok((text, changed)) => {
                 let printed = output.data(&text);
                 if printed == Exit::Done && changed && self.fail_on_change {
@@ -194,12 +194,15 @@ impl Matrix {
     }
 
     /// What is printed, and whether a cell differs.
-    fn shown(&self) -> Result<(String, bool), MatrixFault> {
+    fn shown(&self, output: Output) -> Result<(String, bool), MatrixFault> {
         let loaded = config::load_with(&self.file.config, &self.policies.overrides());
         let config = loaded.map_err(MatrixFault::Files)?.config;
         let servers = self.servers(&config)?;
         let (new, old) = self.sides(&config)?;
         let sides: Vec<&Side> = std::iter::once(&new).chain(&old).collect();
+        for side in &sides {
+            policies::warn(output, &side.dir, &side.policies);
+        }
         let rows = self.rows(&config, &sides)?;
         let columns = self.columns(&servers, &sides)?;
         let table = Table::of(&new.policies, &rows, &columns);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::cli::output::Output;
 use crate::config::Config;
 use crate::config::Overrides;
 use crate::fault::Fault;
@@ -26,7 +27,8 @@ impl PoliciesFlag {
     }
 }
 
-/// Reads and compiles a directory; without a configuration nothing is said of what it would know.
+/// Reads and compiles a directory; without a configuration nothing is said of what it would know, and
+/// warnings, which it may allow, are none of the errors.
 pub(super) fn compile(dir: &Path, config: Option<&Config>) -> Result<PolicySnapshot, Vec<Fault>> {
     policy_files::read(dir)
         .and_then(|files| match config {
@@ -34,6 +36,11 @@ pub(super) fn compile(dir: &Path, config: Option<&Config>) -> Result<PolicySnaps
             None => PolicySnapshot::compile(&files, &[], 1),
         })
         .map_err(|faults| below(dir, faults))
+}
+
+/// Prints the warnings that were allowed: they stay worth a look.
+pub(super) fn warn(output: Output, dir: &Path, policies: &PolicySnapshot) {
+    output.faults(&below(dir, policies.warnings().to_vec()));
 }
 
 /// Faults of a policy directory, with the directory in front of the names of its files.

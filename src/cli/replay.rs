@@ -161,6 +161,7 @@ impl Replay {
         let config = loaded.map_err(ReplayFault::Files)?.config;
         let policies =
             policies::compile(&config.policies.dir, Some(&config)).map_err(ReplayFault::Files)?;
+        policies::warn(output, &config.policies.dir, &policies);
         let by = By {
             config: &config,
             policies: &policies,

@@ -133,7 +133,7 @@ impl Test {
     }
 
     fn ran(&self, output: Output) -> Result<Exit, TestFault> {
-        let loaded = self.load()?;
+        let loaded = self.load(output)?;
         let (report, coverage) = loaded.run();
         if let Some(path) = &self.junit {
             write(path, &junit::document(&report))?;
@@ -166,10 +166,11 @@ impl Test {
         Exit::Done
     }
 
-    fn load(&self) -> Result<Loaded, TestFault> {
+    fn load(&self, output: Output) -> Result<Loaded, TestFault> {
         let (config, tests) = self.places().map_err(TestFault::Files)?;
         let dir = &config.policies.dir;
         let policies = policies::compile(dir, Some(&config)).map_err(TestFault::Files)?;
+        policies::warn(output, dir, &policies);
         let read = read_all(&tests, &config.resources).map_err(TestFault::Files)?;
         if read.is_empty() {
             return Err(TestFault::None(tests.display().to_string()));

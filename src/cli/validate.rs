@@ -21,7 +21,7 @@ use crate::source::revocation_file;
 ///
 /// Reads what `serve` would read, the file of `revocations` included, and opens no listener. It reads the
 /// policy tests as well, which `cedargate test` runs. Faults go to standard error, each with file, line
-/// and column; warnings are worth a look and no reason to refuse.
+/// and column. A warning about policies that nothing allows by its name is an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {

@@ -83,6 +83,10 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
                 ("dir", text(&policies.dir.display())),
                 ("reload_interval", duration(policies.reload_interval)),
                 ("require_manifest", Out::Switch(policies.require_manifest)),
+                (
+                    "allow_warnings",
+                    list(policies.allow_warnings.iter().map(|lint| lint.name())),
+                ),
             ]),
         ),
         (

@@ -8,6 +8,7 @@ use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::scalar;
 use crate::config::yaml::Node;
+use crate::fault::Lint;
 
 /// Files are looked at no more often than this.
 const SHORTEST_RELOAD: Duration = Duration::from_millis(100);
@@ -21,6 +22,8 @@ pub struct Policies {
     pub reload_interval: Duration,
     /// Whether it must hold a list of its files with their hashes.
     pub require_manifest: bool,
+    /// The warnings about policies that are no reason to refuse them.
+    pub allow_warnings: Vec<Lint>,
 }
 
 impl Default for Policies {
@@ -29,6 +32,7 @@ impl Default for Policies {
             dir: PathBuf::from("policies"),
             reload_interval: Duration::from_secs(1),
             require_manifest: false,
+            allow_warnings: Vec::new(),
         }
     }
 }
@@ -54,8 +58,33 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
         if let Some(required) = required.and_then(|node| scalar::switch(node, faults)) {
             policies.require_manifest = required;
         }
+        if let Some(node) = map.optional("allow_warnings") {
+            policies.allow_warnings = warnings(node, faults);
+        }
         map.finish(faults);
     }
     policies.dir = base.join(&policies.dir);
     (policies, dir_is_known)
+}
+
+/// Every name with its kind.
+pub(super) fn lints() -> [(&'static str, Lint); Lint::ALL.len()] {
+    Lint::ALL.map(|lint| (lint.name(), lint))
+}
+
+/// Names of warnings, none twice.
+fn warnings(node: &Node, faults: &mut Faults<'_>) -> Vec<Lint> {
+    let mut found = Vec::new();
+    for item in scalar::list(node, faults).unwrap_or_default() {
+        let Some(lint) = scalar::word(item, &lints(), faults) else {
+            continue;
+        };
+        if found.contains(&lint) {
+            let message = format!("`{}` is listed twice", lint.name());
+            faults.error(&item.place, message);
+        } else {
+            found.push(lint);
+        }
+    }
+    found
 }

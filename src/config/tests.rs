@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::fault::Lint;
 
 /// The least that a file must say, but for what is under test.
 const REST: &str = "
@@ -73,6 +74,8 @@ fn every_key_of_the_full_example_arrives() {
     assert_eq!(config.limits.deadline, Duration::from_secs(1));
     assert_eq!(config.policies.dir, fixtures().join("policies"));
     assert!(config.policies.require_manifest);
+    let allowed = [Lint::UnknownRole, Lint::LikeOnUri];
+    assert_eq!(config.policies.allow_warnings, allowed);
     let file = fixtures().join("decisions.ndjson");
     assert_eq!(config.decision_log.to, DecisionSink::File(file));
     assert_eq!(config.log.format, LogFormat::Text);

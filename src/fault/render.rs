@@ -11,6 +11,7 @@ use annotate_snippets::renderer::DecorStyle;
 use serde_json::json;
 
 use crate::fault::Fault;
+use crate::fault::Lint;
 use crate::fault::Severity;
 
 /// Longest excerpt of one line, in characters on either side of the start of a fault.
@@ -36,13 +37,14 @@ pub fn render(faults: &[Fault], colour: bool) -> String {
     out
 }
 
-/// One JSON object a line: `severity`, `file`, `line`, `column`, `message`, `help`; what is not known
-/// is null.
+/// One JSON object a line: `severity`, `name`, `file`, `line`, `column`, `message`, `help`; what is not
+/// known is null. `name` is that of a warning that can be allowed.
 pub fn render_json(faults: &[Fault]) -> String {
     let mut out = String::new();
     for fault in faults {
         let object = json!({
             "severity": fault.severity.word(),
+            "name": fault.lint.map(Lint::name),
             "file": *fault.file,
             "line": fault.position.map(|position| position.line),
             "column": fault.position.map(|position| position.column),
@@ -65,7 +67,10 @@ fn one(fault: &Fault, renderer: &Renderer) -> String {
         .as_ref()
         .map(|help| Level::HELP.message(printable(help)));
     let file = printable(&fault.file);
-    let title = level.primary_title(printable(&fault.message));
+    let mut title = level.primary_title(printable(&fault.message));
+    if let Some(lint) = fault.lint {
+        title = title.id(lint.name());
+    }
     let Some(excerpt) = excerpt(fault) else {
         let group = title.element(origin(fault, file));
         return renderer.render(&[group.elements(help)]);
@@ -167,7 +172,9 @@ mod tests {
         let faults = [
             Fault::error(&source, Some(10..14), "unknown key `grcp`").help("did you mean `grpc`?"),
             Fault::error(&source, Some(16..27), "a secret").hide_excerpt(),
-            Fault::error(&source, None, "cannot read it").warning(),
+            Fault::error(&source, None, "cannot read it")
+                .named(Lint::UnknownRole)
+                .warning(),
         ];
         insta::assert_snapshot!(render(&faults, false), @r"
         error: unknown key `grcp`
@@ -181,13 +188,13 @@ mod tests {
         error: a secret
         --> cedargate.yaml:2:9
 
-        warning: cannot read it
+        warning[unknown-role]: cannot read it
         --> cedargate.yaml
         ");
         insta::assert_snapshot!(render_json(&faults), @r#"
-        {"severity":"error","file":"cedargate.yaml","line":2,"column":3,"message":"unknown key `grcp`","help":"did you mean `grpc`?"}
-        {"severity":"error","file":"cedargate.yaml","line":2,"column":9,"message":"a secret","help":null}
-        {"severity":"warning","file":"cedargate.yaml","line":null,"column":null,"message":"cannot read it","help":null}
+        {"severity":"error","name":null,"file":"cedargate.yaml","line":2,"column":3,"message":"unknown key `grcp`","help":"did you mean `grpc`?"}
+        {"severity":"error","name":null,"file":"cedargate.yaml","line":2,"column":9,"message":"a secret","help":null}
+        {"severity":"warning","name":"unknown-role","file":"cedargate.yaml","line":null,"column":null,"message":"cannot read it","help":null}
         "#);
         let coloured = render(&faults, true);
         assert!(coloured.contains("\u{1b}["));

@@ -15,6 +15,7 @@ use super::report;
 use super::strict_json;
 use super::strict_json::Placed;
 use crate::fault::Fault;
+use crate::fault::Lint;
 use crate::fault::Source;
 
 /// The tools that are listed, by server and name.
@@ -82,6 +83,7 @@ impl Catalogue {
                     faults.push(
                         Fault::error(source, Some(line), message)
                             .help(help)
+                            .named(Lint::InvalidInputSchema)
                             .warning(),
                     );
                 })
@@ -89,7 +91,11 @@ impl Catalogue {
             });
             if !servers.contains(&*server) {
                 let message = format!("no resource of the configuration is named `{server}`");
-                faults.push(Fault::error(source, Some(span.clone()), message).warning());
+                faults.push(
+                    Fault::error(source, Some(span.clone()), message)
+                        .named(Lint::UnknownServer)
+                        .warning(),
+                );
             }
             let tools = catalogue.servers.entry(server.clone()).or_default();
             if tools.insert(name.clone(), tool).is_some() {
@@ -237,7 +243,7 @@ mod tests {
             "tools.json:6:55: error: unknown field `readOnly`",
             "tools.json:7:42: error: invalid type: string",
             "tools.json:3:1: error: tool `a` of server `s` is listed twice",
-            "tools.json:4:1: warning: no resource of the configuration is named `x`",
+            "tools.json:4:1: warning[unknown-server]: no resource of the configuration is named `x`",
         ];
         assert_eq!(faults.len(), expected.len(), "{faults:#?}");
         for (fault, expected) in faults.iter().zip(expected) {
@@ -257,7 +263,7 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "tools.json:5:16: warning: the `inputSchema` of tool `b` cannot be used: `type` has \
+                "tools.json:5:16: warning[invalid-input-schema]: the `inputSchema` of tool `b` cannot be used: `type` has \
                  a value that it cannot have (policies that read its arguments are not checked \
                  against it)"
             ]

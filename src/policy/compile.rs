@@ -37,7 +37,8 @@ use crate::fault::Severity;
 use crate::identity::Identity;
 
 impl PolicySnapshot {
-    /// Compiles the files of a policy directory for this configuration. The number is the caller's,
+    /// Compiles the files of a policy directory for this configuration. A warning that neither
+    /// `policies.allow_warnings` nor `@allow` on the policy names is an error. The number is the caller's,
     /// to tell this snapshot from others in logs.
     ///
     /// # Errors
@@ -52,7 +53,8 @@ impl PolicySnapshot {
     }
 
     /// [`compile_for`](Self::compile_for) where no more of the configuration is known than its
-    /// resources: the same policies, with fewer warnings of names that mean nothing.
+    /// resources: the same policies, with fewer warnings of names that mean nothing. Nothing says there
+    /// which warnings are allowed, so they stay what they are.
     ///
     /// # Errors
     ///
@@ -118,6 +120,7 @@ impl Compiler {
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![report::broken(error)])?;
         let (index, live) = enforce(&policies, &vocabulary, &mut faults);
+        lint::settle(trees.iter().map(|tree| tree.0), known.as_ref(), &mut faults);
         if has_error(&faults) {
             return Err(faults);
         }

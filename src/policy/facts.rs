@@ -20,6 +20,9 @@ use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 
+/// The id of every stranger.
+const ANONYMOUS: &str = "anonymous";
+
 /// What a snapshot has worked out about one caller.
 ///
 /// Made once per token and snapshot, and cheap to clone. With another snapshot it still gives
@@ -70,7 +73,7 @@ impl Maker<'_> {
     pub(super) fn make(self, identity: &Identity) -> PrincipalFacts {
         let stranger = nobody(PrincipalKind::User);
         let (kind, id, principal) = match identity {
-            Identity::Anonymous => (&self.vocabulary.anonymous, "anonymous", &stranger),
+            Identity::Anonymous => (&self.vocabulary.anonymous, ANONYMOUS, &stranger),
             Identity::Verified(principal) => (
                 self.vocabulary.principal(principal.kind),
                 &*principal.id,
@@ -109,6 +112,14 @@ impl Maker<'_> {
         );
         above
     }
+}
+
+/// The entity of a stranger; absent when Cedar refuses the values.
+pub(super) fn stranger(vocabulary: &Vocabulary) -> Option<Entity> {
+    let uid = vocabulary::uid(&vocabulary.anonymous, ANONYMOUS);
+    let attributes = attributes(&nobody(PrincipalKind::User));
+    let none = BTreeMap::<String, RestrictedExpression>::new();
+    Entity::new_with_tags(uid, attributes, BTreeSet::new(), none).ok()
 }
 
 /// A principal of whom nothing is known.

@@ -1,15 +1,24 @@
-//! What is probably not meant: names that stand for nothing, and arguments that no call can bring.
+//! What is probably not meant: names that stand for nothing, arguments that no call can bring, permits
+//! for everyone, forbids that are easily got around.
 //!
 //! Cedar's validator knows the schema. What there is in this place (which resources, tools, roles,
 //! scopes and callers) is known here, and a policy about something else is about nothing.
 
 mod about;
 mod accessor;
+mod allow;
 mod arguments;
+mod claims;
+mod domain;
+mod evasion;
+mod everyone;
 mod files;
+mod impossible;
 mod known;
 mod listing;
 mod names;
+mod operators;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -22,7 +31,9 @@ use std::sync::Arc;
 
 use cedar_policy::EntityUid;
 
+pub(super) use self::allow::settle;
 pub(super) use self::known::KnownNames;
+use self::stranger::Stranger;
 use self::tools::Tools;
 use self::world::World;
 use super::catalogue::Catalogue;
@@ -53,7 +64,8 @@ pub(super) struct Directory<'a> {
     pub(super) known: Option<KnownNames>,
 }
 
-/// Reports what is found: names as warnings, arguments that cannot be as errors.
+/// Reports what is found, each finding with its name. What can never be meant is an error, all else a
+/// warning, until [`settle`] has seen what is allowed.
 pub(super) fn lint(directory: &Directory<'_>, faults: &mut Vec<Fault>) {
     // Of a file that could only be read in part there is no saying what it lacks.
     let misread = |fault: &Fault| {
@@ -65,7 +77,13 @@ pub(super) fn lint(directory: &Directory<'_>, faults: &mut Vec<Fault>) {
     }
     let mut world = directory.world();
     let mut named = BTreeSet::new();
+    let stranger = Stranger::new(directory.vocabulary);
+    let of_strangers = (directory.vocabulary, &stranger);
     for (loaded, tree) in directory.policies {
+        everyone::lint(loaded, tree.body(), of_strangers, faults);
+        impossible::lint(loaded, tree.body(), &stranger, faults);
+        evasion::lint(loaded, tree.body(), faults);
+        operators::lint(loaded, tree.body(), faults);
         arguments::lint(loaded, tree.body(), &world.tools, faults);
         named.extend(names::of_policy(tree.body()));
     }

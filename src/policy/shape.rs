@@ -248,7 +248,7 @@ fn leaf(expression: &Arc<Expr>, waits: Waits) -> Node {
 }
 
 /// A policy with the expression as its only condition.
-fn asked(expression: &Arc<Expr>) -> Option<PolicySet> {
+pub(super) fn asked(expression: &Arc<Expr>) -> Option<PolicySet> {
     let template = pst::Template::new(
         pst::PolicyID("asked".into()),
         pst::Effect::Permit,

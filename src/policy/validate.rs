@@ -13,7 +13,7 @@ use miette::Diagnostic;
 use super::load::Loaded;
 use super::report;
 use crate::fault::Fault;
-use crate::fault::Severity;
+use crate::fault::Lint;
 
 /// Validates `policies`; warnings are collected with the faults.
 pub(super) fn policies(schema: &Schema, policies: &[&Loaded], faults: &mut Vec<Fault>) {
@@ -33,38 +33,75 @@ pub(super) fn policies(schema: &Schema, policies: &[&Loaded], faults: &mut Vec<F
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| {
         let id: &str = error.policy_id().as_ref();
-        (id, diagnostic(error), false)
+        (id, diagnostic(error), None)
     });
     let warnings = result.validation_warnings().map(|warning| {
-        let useless = matches!(
-            warning,
-            ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
-        );
         let id: &str = warning.policy_id().as_ref();
-        (id, diagnostic(warning), !useless)
+        (id, diagnostic(warning), lint(warning))
     });
     let mut found: Vec<Fault> = errors
         .chain(warnings)
-        .filter_map(|(id, diagnostic, harmless)| {
+        .filter_map(|(id, diagnostic, lint)| {
             let fault = fault(by_id.get(id)?, diagnostic);
-            Some(if harmless { fault.warning() } else { fault })
+            Some(match lint {
+                // What can never work is an error even where nobody says what is allowed.
+                Some(lint @ Lint::ImpossiblePolicy) => fault.named(lint),
+                Some(lint) => fault.named(lint).warning(),
+                None => fault,
+            })
         })
         .collect();
     // The validator repeats a fault for each pair of action and principal type, in no fixed
-    // order, and names the type: the first in order stands for all at that place.
+    // order, and names the type: the first in order stands for all that say the same of the same
+    // text.
     sort(&mut found);
-    found.dedup_by_key(|fault| place(fault));
+    found.dedup_by_key(|fault| said(fault));
     faults.extend(found);
 }
 
 /// Sorts by place.
 pub(super) fn sort(faults: &mut [Fault]) {
-    faults.sort_by_cached_key(|fault| (place(fault), fault.message.clone()));
+    faults.sort_by_cached_key(|fault| (said(fault), fault.message.clone()));
 }
 
-fn place(fault: &Fault) -> (Arc<str>, Option<usize>, Severity) {
-    let start = fault.span.as_ref().map(|span| span.start);
-    (Arc::clone(&fault.file), start, fault.severity)
+type Said = (Arc<str>, Option<(usize, usize)>, Option<Lint>, String);
+
+/// What is said of which text; no two policies share a text.
+fn said(fault: &Fault) -> Said {
+    let span = fault.span.as_ref().map(|span| (span.start, span.end));
+    // Cedar has two ways to say this one.
+    let message = match fault.lint {
+        Some(Lint::ImpossiblePolicy) => String::new(),
+        _ => without_types(&fault.message),
+    };
+    (Arc::clone(&fault.file), span, fault.lint, message)
+}
+
+/// The name of a warning. One of a kind that has none here cannot be allowed.
+fn lint(warning: &ValidationWarning) -> Option<Lint> {
+    Some(match warning {
+        ValidationWarning::MixedScriptString(_) | ValidationWarning::MixedScriptIdentifier(_) => {
+            Lint::MixedScript
+        }
+        ValidationWarning::BidiCharsInString(_) | ValidationWarning::BidiCharsInIdentifier(_) => {
+            Lint::BidiCharacters
+        }
+        ValidationWarning::ConfusableIdentifier(_) => Lint::ConfusableIdentifier,
+        ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) => {
+            Lint::ImpossiblePolicy
+        }
+        _ => return None,
+    })
+}
+
+/// The message with the names of entity types left out.
+fn without_types(message: &str) -> String {
+    let mut parts = message.split("Mcp::");
+    let mut text = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        text.push_str(part.trim_start_matches(char::is_alphanumeric));
+    }
+    text
 }
 
 fn diagnostic(diagnostic: &dyn Diagnostic) -> &dyn Diagnostic {
@@ -129,13 +166,13 @@ mod tests {
             assert!(
                 faults
                     .first()
-                    .is_some_and(|fault| fault.contains(": error: ")),
+                    .is_some_and(|fault| fault.contains(": error")),
                 "{conditions}: {faults:?}"
             );
         }
         let group = "@id(\"a\") permit(principal, action == Mcp::Action::\"mcp\", resource);";
         assert!(
-            check(group).iter().any(|fault| fault.contains(": error: ")),
+            check(group).iter().any(|fault| fault.contains(": error")),
             "{:?}",
             check(group)
         );
@@ -146,13 +183,48 @@ mod tests {
     }
 
     #[test]
+    fn each_fault_of_each_policy_is_reported_once() {
+        let policies = |conditions: &str| {
+            ["a", "b"].map(|id| {
+                format!(
+                    "@id(\"{id}\") permit(principal, action, resource)\nwhen {{ {conditions} }};\n"
+                )
+            })
+        };
+        // Without a request environment in the message, with it, a warning of either kind, and several
+        // of them at one place or the same one at two.
+        for (conditions, once) in [
+            ("principal.clientId == 1", 1),
+            ("resource.nme == \"x\"", 1),
+            ("principal.scope.isEmpty() && principal.role.isEmpty()", 2),
+            ("principal.scope.isEmpty() && principal.scope.isEmpty()", 2),
+            ("principal.tenant == \"\u{430}b\"", 1),
+            ("principal.tenant == \"\u{430}b\u{202e}\"", 1),
+            (
+                "principal.tenant == \"\u{430}b\" && principal.tenant == \"\u{430}c\"",
+                2,
+            ),
+            ("principal is Mcp::Tool", 1),
+        ] {
+            let faults = check(&policies(conditions).join(""));
+            assert_eq!(faults.len(), once * 2, "{conditions}: {faults:#?}");
+        }
+        // The action is one of a group, which is said in two ways.
+        let group = "permit(principal, action == Mcp::Action::\"mcp\", resource);\n";
+        let faults = check(&format!("@id(\"a\") {group}@id(\"b\") {group}"));
+        assert_eq!(faults.len(), 2, "{faults:#?}");
+    }
+
+    #[test]
     fn what_is_only_odd_is_a_warning() {
         let faults = check(
             "@id(\"a\") permit(principal, action, resource) when { principal.tenant == \"\u{430}b\" };",
         );
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(
-            faults.iter().all(|fault| fault.contains(": warning: ")),
+            faults
+                .iter()
+                .all(|fault| fault.contains(": warning[mixed-script]: ")),
             "{faults:?}"
         );
     }

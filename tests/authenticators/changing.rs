@@ -76,7 +76,7 @@ impl Changing {
              - {{name: shared, type: static_token, token: \"{SHARED}\", subject: operator, roles: [viewer]}}\n\
              - {{name: mesh, type: mtls, trust_domains: [example.org]}}\n\
              resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             policies: {{dir: policies}}\nlimits: {{deadline: 2s}}\nrevocations: revoked.yaml\n",
+             policies: {{dir: policies, allow_warnings: [unknown-scope]}}\nlimits: {{deadline: 2s}}\nrevocations: revoked.yaml\n",
             corp.key("k1"),
             partner.key("k1"),
             introspector.url(),

@@ -46,7 +46,8 @@ when { principal.issuer == "spiffe://example.org" };
 @id("table-strangers")
 permit (principal is Mcp::Anonymous, action == Mcp::Action::"GET", resource == Mcp::Route::"open/*");
 @id("table-products")
-permit (principal, action == Mcp::Action::"GET", resource == Mcp::Route::"presets/*");
+permit (principal, action == Mcp::Action::"GET", resource == Mcp::Route::"presets/*")
+unless { principal is Mcp::Anonymous };
 "#;
 
 /// The products whose tokens have a shape of their own.

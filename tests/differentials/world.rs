@@ -114,7 +114,7 @@ impl World {
         let key = Key::new();
         let config = format!(
             "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             limits: {{deadline: 2s}}\n",
+             limits: {{deadline: 2s}}\npolicies: {{allow_warnings: [unknown-tool]}}\n",
             key.authenticator()
         );
         let sidecar = Sidecar::launch_in(&config, |folder| only_policy(folder, POLICY));

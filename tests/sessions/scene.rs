@@ -17,7 +17,7 @@ pub(crate) const API_KEY: &str = "0123456789abcdef0123456789abcdef";
 const POLICY: &str = "\
 @id(\"strangers-open\") permit (principal is Mcp::Anonymous, action == Mcp::Action::\"initialize\", \
 resource);\n\
-@id(\"site\") permit (principal, action, resource is Mcp::Route);\n";
+@id(\"site\") @allow(\"permit-everyone\") permit (principal, action, resource is Mcp::Route);\n";
 
 pub(crate) struct Scene {
     key: Key,

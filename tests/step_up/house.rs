@@ -40,7 +40,7 @@ forbid (principal in Mcp::Role::"viewer", action == Mcp::Action::"tools/call",
 forbid (principal, action == Mcp::Action::"prompts/get", resource)
 unless { principal.scopes.contains("prompt:read") };
 @id("prompts")
-permit (principal, action == Mcp::Action::"prompts/get", resource);
+permit (principal is Mcp::User, action == Mcp::Action::"prompts/get", resource);
 "#;
 
 /// Whose client it is, and which revision it asks for.
@@ -108,7 +108,7 @@ impl House {
             "authenticators:\n- {{name: corp, type: oidc, issuer: \"{}\", insecure_allow_http: true, leeway: 0s}}\n\
              resources:\n- name: weather\n  url: \"{resource}\"\n  kind: mcp\n  \
              metadata: {{scopes_supported: [\"tool:greet\"]}}\n\
-             limits: {{deadline: 2s}}\n",
+             limits: {{deadline: 2s}}\npolicies: {{allow_warnings: [unknown-scope, unknown-tool]}}\n",
             issuer.issuer()
         );
         let sidecar = Sidecar::launch_in(&config, |folder| only_policy(folder, POLICIES));

@@ -2,9 +2,13 @@
 
 use serde_json::Value;
 
+use crate::config::policies::lints;
+use crate::config::schema::list_of;
 use crate::config::schema::object;
 use crate::config::schema::switch;
 use crate::config::schema::text;
+use crate::config::schema::word_type;
+use crate::config::schema::words;
 
 pub(super) fn section() -> Value {
     object(
@@ -18,6 +22,13 @@ pub(super) fn section() -> Value {
                 switch(
                     "Whether the directory must hold `SHA256SUMS`, which lists its files with their \
                      hashes. Where that file is there, it is obeyed in any case.",
+                ),
+            ),
+            (
+                "allow_warnings",
+                list_of(
+                    "Warnings about policies that are no reason to refuse them.",
+                    &word_type(&words(&lints())),
                 ),
             ),
         ],

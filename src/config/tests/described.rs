@@ -132,6 +132,7 @@ fn effective_resources_and_settings_are_readable() {
       dir: "BASE/policies"
       reload_interval: "1s"
       require_manifest: false
+      allow_warnings: []
     identity_headers:
       prefix: x-cedargate-
       send: [subject, client-id, roles, scopes, issuer, tenant]

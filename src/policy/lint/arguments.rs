@@ -24,6 +24,7 @@ use super::tools::Tools;
 use super::tree;
 use crate::config::suggest;
 use crate::fault::Fault;
+use crate::fault::Lint;
 use crate::policy::catalogue::inputs::Argument;
 use crate::policy::catalogue::inputs::Inputs;
 use crate::policy::catalogue::inputs::Types;
@@ -78,7 +79,8 @@ pub(super) fn lint(
             Some(place(loaded, tokens, &found, index)),
             finding.message,
         )
-        .help(finding.help);
+        .help(finding.help)
+        .named(finding.lint);
         faults.push(if finding.is_certain {
             fault
         } else {
@@ -106,6 +108,7 @@ const HAS: &str = "hasTag";
 const GET: &str = "getTag";
 
 struct Finding {
+    lint: Lint,
     message: String,
     help: String,
     /// Whether the policy cannot mean this.
@@ -229,6 +232,7 @@ impl Access<'_> {
             help.push_str(&listing(&known));
         }
         Finding {
+            lint: Lint::UnknownArgument,
             message,
             help,
             is_certain,
@@ -251,6 +255,7 @@ impl Accessor {
         let name = shown(name);
         if !types.overlaps(self.reads()) {
             return Some(Finding {
+                lint: Lint::ArgumentType,
                 message: format!(
                     "argument {name} {of} is {types}, and `.{}` is never there",
                     self.name()
@@ -272,6 +277,7 @@ impl Accessor {
             Self::String | Self::Decimal | Self::Bool | Self::Strings => return None,
         };
         may_be_loose.then(|| Finding {
+            lint: Lint::ArgumentFraction,
             message: format!(
                 "argument {name} {of} may have a fraction, and `.{}` is then not there",
                 self.name()

@@ -11,6 +11,7 @@ use super::world::Unknown;
 use super::world::World;
 use crate::config::suggest;
 use crate::fault::Fault;
+use crate::fault::Lint;
 use crate::fault::Source;
 use crate::policy::hierarchy::Hierarchy;
 use crate::policy::hierarchy::Written;
@@ -51,6 +52,12 @@ pub(super) fn entities(
             let known: Vec<&str> = siblings.chain(by_policies).collect();
             let near = suggest::nearest(id, &known);
             let unknown = Unknown {
+                lint: match &*kind {
+                    "Mcp::Role" => Lint::UnknownRole,
+                    "Mcp::Group" => Lint::UnknownGroup,
+                    "Mcp::ToolGroup" => Lint::UnknownToolGroup,
+                    _ => Lint::UnknownServerGroup,
+                },
                 message: format!("no policy names `{kind}` {}, nor is it listed", shown(id)),
                 help: near.map(|near| format!("did you mean {}?", shown(near))),
             };
@@ -78,9 +85,11 @@ pub(super) fn principals(
         note(span, world.api_key(id));
     }
     if let Some(known) = &world.known {
+        let role = (Lint::UnknownRole, "role");
+        let group = (Lint::UnknownGroup, "group");
         for (kind, what, given, names) in [
-            ("Mcp::Role", "role", &mentions.roles, &known.roles),
-            ("Mcp::Group", "group", &mentions.groups, &known.groups),
+            ("Mcp::Role", role, &mentions.roles, &known.roles),
+            ("Mcp::Group", group, &mentions.groups, &known.groups),
         ] {
             for (name, span) in given {
                 if !named.contains(&Name::Entity(kind.to_owned(), name.clone())) {
@@ -94,10 +103,11 @@ pub(super) fn principals(
     faults.extend(found.map(|(span, unknown)| warning(source, span, unknown)));
 }
 
-fn useless(what: &str, name: &str, known: &Names) -> Option<Unknown> {
+fn useless((lint, what): (Lint, &str), name: &str, known: &Names) -> Option<Unknown> {
     known.are_without(name).then(|| {
         let near = suggest::nearest(name, &known.all());
         Unknown {
+            lint,
             message: format!(
                 "no policy names the {what} {}, nor does `entities.json`",
                 shown(name)
@@ -108,7 +118,9 @@ fn useless(what: &str, name: &str, known: &Names) -> Option<Unknown> {
 }
 
 fn warning(source: &Source, span: Range<usize>, unknown: Unknown) -> Fault {
-    let mut fault = Fault::error(source, Some(span), unknown.message).warning();
+    let mut fault = Fault::error(source, Some(span), unknown.message)
+        .named(unknown.lint)
+        .warning();
     fault.help = unknown.help;
     fault
 }

@@ -7,6 +7,7 @@ use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::DEV_ISSUER;
 use crate::config::Grants;
+use crate::fault::Lint;
 
 /// The names that a policy may use with some hope of meeting them.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ pub(in crate::policy) struct KnownNames {
     pub(super) static_users: BTreeSet<String>,
     /// The only client ids that there can be; absent where some issuer has its own.
     pub(super) clients: Option<BTreeSet<String>>,
+    /// The warnings that are no reason to refuse the policies.
+    pub(super) allowed: Vec<Lint>,
 }
 
 /// Names of one kind.
@@ -43,7 +46,10 @@ pub(super) struct Issuers {
 
 impl KnownNames {
     pub(in crate::policy) fn of(config: &Config) -> Self {
-        let mut known = Self::default();
+        let mut known = Self {
+            allowed: config.policies.allow_warnings.clone(),
+            ..Self::default()
+        };
         let mut has_own_clients = false;
         for authenticator in &config.authenticators {
             if let Some(tokens) = authenticator.kind.tokens() {

@@ -53,7 +53,12 @@ pub(super) fn lint(
     let mut tokens = None;
     let mut found = Vec::new();
     for name in names {
-        let Some(Unknown { message, help }) = name.unknown(world) else {
+        let Some(Unknown {
+            lint,
+            message,
+            help,
+        }) = name.unknown(world)
+        else {
             continue;
         };
         let tokens = tokens.get_or_insert_with(|| Tokens::of(loaded));
@@ -62,7 +67,9 @@ pub(super) fn lint(
             Name::Scope(text) | Name::ClientId(text) | Name::Issuer(text) => tokens.text(text),
         };
         let place = place.unwrap_or_else(|| report::first_line(&loaded.source, loaded.span.start));
-        let mut fault = Fault::error(&loaded.source, Some(place), message).warning();
+        let mut fault = Fault::error(&loaded.source, Some(place), message)
+            .named(lint)
+            .warning();
         fault.help = help;
         found.push(fault);
     }

@@ -1,7 +1,9 @@
 //! Findings, each with its place and its way out.
 
+mod allow;
 mod arguments;
 mod names;
+mod shapes;
 
 use crate::config::ResourceKind;
 use crate::config::Route;
@@ -57,6 +59,6 @@ fn found_with(texts: &[(&str, &str)]) -> Vec<String> {
 /// A permit to call a tool of this description, on these terms.
 fn call(resource: &str, conditions: &str) -> String {
     format!(
-        "@id(\"a\")\npermit(principal, action == Mcp::Action::\"tools/call\", {resource})\n{conditions};"
+        "@id(\"a\")\npermit(principal is Mcp::User, action == Mcp::Action::\"tools/call\", {resource})\n{conditions};"
     )
 }

@@ -94,6 +94,29 @@ impl<'t> Tokens<'t> {
         })
     }
 
+    /// The text of an annotation.
+    pub(super) fn annotation(&self, name: &str) -> Option<Range<usize>> {
+        let is_text = |token: &Token<'_>| matches!(token.kind, Kind::Text(_));
+        self.tokens.windows(4).find_map(|window| match window {
+            [at, word, open, text]
+                if at.kind == Kind::Mark('@')
+                    && word.kind == Kind::Word(name)
+                    && open.kind == Kind::Mark('(')
+                    && is_text(text) =>
+            {
+                Some(text.span.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// The first place where this attribute is matched with `like`: that of the attribute.
+    pub(super) fn like(&self, attribute: &str) -> Option<Range<usize>> {
+        let pattern = [Kind::Word(attribute), Kind::Word("like")];
+        let found = self.find(&pattern).next()?;
+        found.first().map(|token| token.span.clone())
+    }
+
     fn find<'s>(&'s self, pattern: &'s [Kind<'_>]) -> impl Iterator<Item = &'s [Token<'t>]> {
         self.tokens.windows(pattern.len()).filter(|window| {
             let kinds = window.iter().map(|token| &token.kind);

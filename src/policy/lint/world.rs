@@ -10,6 +10,7 @@ use super::tools::Tools;
 use crate::config::Resource;
 use crate::config::ResourceKind;
 use crate::config::suggest;
+use crate::fault::Lint;
 use crate::policy::catalogue::Catalogue;
 use crate::policy::plain_yaml::shown;
 use crate::policy::vocabulary;
@@ -31,6 +32,7 @@ pub(super) struct World<'a> {
 /// A name that means nothing, and the way out.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unknown {
+    pub(super) lint: Lint,
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
@@ -59,6 +61,7 @@ impl<'a> World<'a> {
             "Mcp::Client" => self.client_entity(id),
             "Mcp::ApiKey" => self.api_key(id),
             "Mcp::Anonymous" if id != "anonymous" => Some(Unknown::new(
+                Lint::InvalidId,
                 "a stranger has no other id than `anonymous`",
                 Some("write `principal is Mcp::Anonymous`".to_owned()),
             )),
@@ -73,6 +76,7 @@ impl<'a> World<'a> {
         let known: Vec<&str> = self.resources.keys().copied().collect();
         let message = format!("no resource of the configuration is named {}", shown(name));
         Some(Unknown::new(
+            Lint::UnknownServer,
             message,
             Some(meant(name, &known, "its resources are")),
         ))
@@ -83,7 +87,7 @@ impl<'a> World<'a> {
         let Some((server, _)) = id.split_once('/') else {
             let message = format!("{} does not say of which resource the {what} is", shown(id));
             let help = format!("the id of a {what} is `<resource>/<{what}>`");
-            return Some(Unknown::new(message, Some(help)));
+            return Some(Unknown::new(Lint::InvalidId, message, Some(help)));
         };
         if let Some(unknown) = self.server(server) {
             return Some(unknown);
@@ -95,7 +99,7 @@ impl<'a> World<'a> {
                 "resource {} has no {what}s: its kind is `{has}`",
                 shown(server)
             );
-            Unknown::new(message, None)
+            Unknown::new(Lint::WrongResourceKind, message, None)
         })
     }
 
@@ -110,7 +114,11 @@ impl<'a> World<'a> {
             shown(server),
             shown(name)
         );
-        Some(Unknown::new(message, Some(meant(name, &known, "they are"))))
+        Some(Unknown::new(
+            Lint::UnknownTool,
+            message,
+            Some(meant(name, &known, "they are")),
+        ))
     }
 
     fn route(&self, id: &str) -> Option<Unknown> {
@@ -125,7 +133,7 @@ impl<'a> World<'a> {
         }
         let message = format!("resource {} has no route {}", shown(server), shown(name));
         let help = meant(name, &known, "`*` is whatever matches none; its routes are");
-        Some(Unknown::new(message, Some(help)))
+        Some(Unknown::new(Lint::UnknownRoute, message, Some(help)))
     }
 
     fn tool_group(&self, name: &str) -> Option<Unknown> {
@@ -142,7 +150,7 @@ impl<'a> World<'a> {
             shown(name)
         );
         let help = meant(name, &known, "its tool groups are");
-        Some(Unknown::new(message, Some(help)))
+        Some(Unknown::new(Lint::UnknownToolGroup, message, Some(help)))
     }
 
     fn server_group(&self, name: &str) -> Option<Unknown> {
@@ -155,14 +163,14 @@ impl<'a> World<'a> {
             shown(name)
         );
         let help = meant(name, &known, "its server groups are");
-        Some(Unknown::new(message, Some(help)))
+        Some(Unknown::new(Lint::UnknownServerGroup, message, Some(help)))
     }
 
     fn role(&self, name: &str) -> Option<Unknown> {
         let known = &self.known.as_ref()?.roles;
         known.are_without(name).then(|| {
             let help = "if a token may say so, list it in `entities.json`";
-            Unknown::nobody("role", name, &known.all(), help)
+            Unknown::nobody((Lint::UnknownRole, "role"), name, &known.all(), help)
         })
     }
 
@@ -170,7 +178,7 @@ impl<'a> World<'a> {
         let known = &self.known.as_ref()?.groups;
         known.are_without(name).then(|| {
             let help = "if a token may say so, list it in `entities.json`";
-            Unknown::nobody("group", name, &known.all(), help)
+            Unknown::nobody((Lint::UnknownGroup, "group"), name, &known.all(), help)
         })
     }
 
@@ -180,13 +188,17 @@ impl<'a> World<'a> {
             let message = format!("{} is not a scope", shown(scope));
             let help = "visible ASCII without `\"` and `\\` (RFC 6749, section 3.3); several are \
                         written as `[\"a\", \"b\"]`";
-            return Some(Unknown::new(message, Some(help.to_owned())));
+            return Some(Unknown::new(
+                Lint::InvalidScope,
+                message,
+                Some(help.to_owned()),
+            ));
         }
         let known = &self.known.as_ref()?.scopes;
         known.are_without(scope).then(|| {
             let help = "if a token may have it, list it in `metadata.scopes_supported` of its \
                         resource";
-            Unknown::nobody("scope", scope, &known.all(), help)
+            Unknown::nobody((Lint::UnknownScope, "scope"), scope, &known.all(), help)
         })
     }
 
@@ -199,6 +211,7 @@ impl<'a> World<'a> {
         let known: Vec<&str> = clients.iter().map(String::as_str).collect();
         let message = format!("`dev_tokens` has no client {}", shown(id));
         Some(Unknown::new(
+            Lint::UnknownClient,
             message,
             Some(meant(id, &known, "its clients are")),
         ))
@@ -220,7 +233,7 @@ impl<'a> World<'a> {
         let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
         let message = format!("no authenticator has the issuer {}", shown(issuer));
         let help = meant(issuer, &listed, "their issuers are");
-        Some(Unknown::new(message, Some(help)))
+        Some(Unknown::new(Lint::UnknownIssuer, message, Some(help)))
     }
 
     fn user(&self, id: &str) -> Option<Unknown> {
@@ -240,6 +253,7 @@ impl<'a> World<'a> {
         let users: Vec<&str> = known.static_users.iter().map(String::as_str).collect();
         let message = format!("no static token stands for {}", shown(id));
         Some(Unknown::new(
+            Lint::UnknownUser,
             message,
             Some(meant(id, &users, "they stand for")),
         ))
@@ -261,6 +275,7 @@ impl<'a> World<'a> {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let message = format!("the configuration has no API key {}", shown(id));
         Some(Unknown::new(
+            Lint::UnknownApiKey,
             message,
             Some(meant(id, &known, "its keys are")),
         ))
@@ -268,22 +283,24 @@ impl<'a> World<'a> {
 }
 
 impl Unknown {
-    fn new(message: impl Into<String>, help: Option<String>) -> Self {
+    fn new(lint: Lint, message: impl Into<String>, help: Option<String>) -> Self {
         Self {
+            lint,
             message: message.into(),
             help,
         }
     }
 
-    fn nobody(kind: &str, name: &str, known: &[&str], help: &str) -> Self {
+    fn nobody((lint, kind): (Lint, &str), name: &str, known: &[&str], help: &str) -> Self {
         let message = format!("nobody is known to have the {kind} {}", shown(name));
         let near = suggest::nearest(name, known);
         let near = near.map(|near| format!("did you mean {}? ", shown(near)));
-        Self::new(message, Some(near.unwrap_or_default() + help))
+        Self::new(lint, message, Some(near.unwrap_or_default() + help))
     }
 
     fn unqualified(id: &str, what: &str) -> Self {
         Self::new(
+            Lint::InvalidId,
             format!("{} does not name an issuer", shown(id)),
             Some(format!("write `<issuer>#<{what}>`")),
         )

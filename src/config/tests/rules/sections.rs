@@ -101,6 +101,21 @@ const SMALLER_SECTIONS: Cases = &[
         "policies: {shadow_dir: x}",
         "`shadow_dir` is not supported by this version",
     ),
+    ("policies: {allow_warnings: []}", ""),
+    ("policies: {allow_warnings: [permit-all, mixed-script]}", ""),
+    (
+        "policies: {allow_warnings: [permit-al]}",
+        "1:29: error: `permit-al` is not known here (did you mean `permit-all`?)",
+    ),
+    (
+        "policies: {allow_warnings: [everything]}",
+        "`everything` is not known here (one of: permit-everyone, permit-all, ",
+    ),
+    (
+        "policies: {allow_warnings: [permit-all, like-on-uri, permit-all]}",
+        "1:54: error: `permit-all` is listed twice",
+    ),
+    ("policies: {allow_warnings: permit-all}", "expected a list"),
     (
         "policies: {reload_interval: 50ms}",
         "between 100ms and 8784h",

@@ -27,26 +27,26 @@ fn arguments_that_no_tool_has_are_errors() {
         (
             REFUND,
             "amuont",
-            "x.cedar:3:28: error: tool `shop/refund` has no argument `amuont` (did you mean \
+            "x.cedar:3:28: error[unknown-argument]: tool `shop/refund` has no argument `amuont` (did you mean \
              `amount`? the arguments are `amount`, `any`, `counts`, `fee`, `note`, `rush`, \
              `skipped`, `tags`, `to`, `to.iban`)",
         ),
         (
             REFUND,
             "to.bic",
-            "x.cedar:3:28: error: tool `shop/refund` has no argument `to.bic` (the arguments \
+            "x.cedar:3:28: error[unknown-argument]: tool `shop/refund` has no argument `to.bic` (the arguments \
              are",
         ),
         (
             "resource in Mcp::ToolGroup::\"money\"",
             "nothing-like-it",
-            "x.cedar:3:28: error: none of the 2 tools that this can be about has an argument \
+            "x.cedar:3:28: error[unknown-argument]: none of the 2 tools that this can be about has an argument \
              `nothing-like-it` (the arguments are `amount`,",
         ),
         (
             "resource in Mcp::Server::\"mail\"",
             "body",
-            "x.cedar:3:28: error: tool `mail/send` has no argument `body` (`tools.json` says that \
+            "x.cedar:3:28: error[unknown-argument]: tool `mail/send` has no argument `body` (`tools.json` says that \
              there are no arguments)",
         ),
     ] {
@@ -71,11 +71,11 @@ fn where_some_tool_may_have_the_argument_nothing_is_said() {
         let faults = found(&call(resource, &reads("unheard-of", "string")));
         assert!(faults.is_empty(), "{resource}: {faults:?}");
     }
-    let prompts = "@id(\"a\") permit(principal, action in [Mcp::Action::\"tools/call\", \
+    let prompts = "@id(\"a\") permit(principal is Mcp::User, action in [Mcp::Action::\"tools/call\", \
                    Mcp::Action::\"prompts/get\"], resource)";
     for scope in [
-        "@id(\"a\") permit(principal, action, resource)",
-        "@id(\"a\") permit(principal, action, resource in Mcp::Server::\"shop\")",
+        "@id(\"a\") permit(principal is Mcp::User, action, resource)",
+        "@id(\"a\") permit(principal is Mcp::User, action, resource in Mcp::Server::\"shop\")",
         prompts,
     ] {
         let faults = found(&format!("{scope} {};", reads("unheard-of", "string")));
@@ -224,7 +224,7 @@ fn accessors_that_never_fit_are_errors() {
         let faults = found(&call(REFUND, &reads(name, accessor)));
         let column = 55 + name.len();
         let expected = (!expected.is_empty()).then(|| {
-            format!("x.cedar:3:{column}: error: argument `{name}` of tool `shop/refund` {expected}")
+            format!("x.cedar:3:{column}: error[argument-type]: argument `{name}` of tool `shop/refund` {expected}")
         });
         assert_eq!(faults, expected.into_iter().collect::<Vec<_>>());
     }
@@ -236,14 +236,14 @@ fn what_loses_a_fraction_is_a_warning() {
     assert_eq!(
         fraction("fee", "long"),
         [
-            "x.cedar:3:58: warning: argument `fee` of tool `shop/refund` may have a fraction, and \
+            "x.cedar:3:58: warning[argument-fraction]: argument `fee` of tool `shop/refund` may have a fraction, and \
           `.long` is then not there (`.decimal` reads both, up to four digits after the point)"
         ]
     );
     assert_eq!(
         fraction("counts", "longs"),
         [
-            "x.cedar:3:61: warning: argument `counts` of tool `shop/refund` may have a fraction, and \
+            "x.cedar:3:61: warning[argument-fraction]: argument `counts` of tool `shop/refund` may have a fraction, and \
           `.longs` is then not there (policies cannot read an array that holds a fraction)"
         ]
     );
@@ -258,7 +258,7 @@ fn a_finding_stands_where_its_own_tool_is_meant() {
     let faults = found(&call("resource", condition));
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(
-        faults[0].starts_with("x.cedar:4:64: warning: tool `shop/refund`"),
+        faults[0].starts_with("x.cedar:4:64: warning[unknown-argument]: tool `shop/refund`"),
         "{faults:?}"
     );
 }

@@ -19,32 +19,32 @@ fn entities_that_are_none_are_warnings() {
     for (condition, expected) in [
         (
             "resource == Mcp::Tool::\"shop/refnud\"",
-            "x.cedar:3:20: warning: `tools.json` lists other tools of `shop`, but no `refnud` (did \
+            "x.cedar:3:20: warning[unknown-tool]: `tools.json` lists other tools of `shop`, but no `refnud` (did \
              you mean `refund`?)",
         ),
         (
             "resource == Mcp::Tool::\"mail/x\"",
-            "x.cedar:3:20: warning: `tools.json` lists other tools of `mail`, but no `x` (they are \
+            "x.cedar:3:20: warning[unknown-tool]: `tools.json` lists other tools of `mail`, but no `x` (they are \
              `send`)",
         ),
         ("resource == Mcp::Tool::\"crm/x\"", ""),
         (
             "resource == Mcp::Tool::\"shpo/refund\"",
-            "x.cedar:3:20: warning: no resource of the configuration is named `shpo` (did you mean \
+            "x.cedar:3:20: warning[unknown-server]: no resource of the configuration is named `shpo` (did you mean \
              `shop`?)",
         ),
         (
             "resource == Mcp::Tool::\"refund\"",
-            "x.cedar:3:20: warning: `refund` does not say of which resource the tool is (the id of \
+            "x.cedar:3:20: warning[invalid-id]: `refund` does not say of which resource the tool is (the id of \
              a tool is `<resource>/<tool>`)",
         ),
         (
             "resource == Mcp::Tool::\"site/health\"",
-            "x.cedar:3:20: warning: resource `site` has no tools: its kind is `http`",
+            "x.cedar:3:20: warning[wrong-resource-kind]: resource `site` has no tools: its kind is `http`",
         ),
         (
             "resource in Mcp::Server::\"elsewhere\"",
-            "x.cedar:3:20: warning: no resource of the configuration is named `elsewhere` (its \
+            "x.cedar:3:20: warning[unknown-server]: no resource of the configuration is named `elsewhere` (its \
              resources are `crm`, `mail`, `shop`, `site`)",
         ),
         (
@@ -53,13 +53,13 @@ fn entities_that_are_none_are_warnings() {
         ),
         (
             "resource in Mcp::ToolGroup::\"monye\"",
-            "x.cedar:3:20: warning: no tool of `tools.json` is in the tool group `monye` (did you \
+            "x.cedar:3:20: warning[unknown-tool-group]: no tool of `tools.json` is in the tool group `monye` (did you \
              mean `money`?)",
         ),
         ("resource in Mcp::ServerGroup::\"inner\"", ""),
         (
             "resource in Mcp::ServerGroup::\"outer\"",
-            "x.cedar:3:20: warning: no resource of the configuration is in the server group \
+            "x.cedar:3:20: warning[unknown-server-group]: no resource of the configuration is in the server group \
              `outer` (its server groups are `inner`)",
         ),
     ] {
@@ -75,7 +75,7 @@ fn what_only_a_configuration_knows_is_not_missed_without_one() {
         ("principal.scopes.contains(\"nothing\")", ""),
         (
             "principal.scopes.contains(\"a b\")",
-            "x.cedar:3:34: warning: `a b` is not a scope (visible ASCII",
+            "x.cedar:3:34: warning[invalid-scope]: `a b` is not a scope (visible ASCII",
         ),
     ] {
         judged(condition, expected);
@@ -86,18 +86,22 @@ fn what_only_a_configuration_knows_is_not_missed_without_one() {
 fn routes_are_those_of_their_resource() {
     let route = |id: &str| {
         found(&format!(
-            "@id(\"a\") permit(principal, action == Mcp::Action::\"GET\",\nresource == Mcp::Route::\"{id}\");"
+            "@id(\"a\") permit(principal is Mcp::User, action == Mcp::Action::\"GET\",\nresource == Mcp::Route::\"{id}\");"
         ))
     };
     assert_eq!(route("site/health"), Vec::<String>::new());
     assert_eq!(route("site/*"), Vec::<String>::new());
     assert_eq!(
         route("site/helth"),
-        ["x.cedar:2:13: warning: resource `site` has no route `helth` (did you mean `health`?)"]
+        [
+            "x.cedar:2:13: warning[unknown-route]: resource `site` has no route `helth` (did you mean `health`?)"
+        ]
     );
     assert_eq!(
         route("shop/health"),
-        ["x.cedar:2:13: warning: resource `shop` has no routes: its kind is `mcp`"]
+        [
+            "x.cedar:2:13: warning[wrong-resource-kind]: resource `shop` has no routes: its kind is `mcp`"
+        ]
     );
 }
 
@@ -120,9 +124,9 @@ fn a_hierarchy_is_looked_through() {
         ("entities.json", entities),
     ]);
     let expected = [
-        "x.cedar:3:69: warning: none of the 2 tools that this can be about",
-        "entities.json:3:9: warning: no tool of `tools.json` is in the tool group `lost`",
-        "entities.json:5:96: warning: no policy names `Mcp::Role` `veiwer`, nor is it listed (did you \
+        "x.cedar:3:69: warning[unknown-argument]: none of the 2 tools that this can be about",
+        "entities.json:3:9: warning[unknown-tool-group]: no tool of `tools.json` is in the tool group `lost`",
+        "entities.json:5:96: warning[unknown-role]: no policy names `Mcp::Role` `veiwer`, nor is it listed (did you \
          mean `viewer`?)",
     ];
     assert_eq!(faults.len(), expected.len(), "{faults:#?}");
