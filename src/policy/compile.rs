@@ -19,6 +19,7 @@ use super::files;
 use super::gaps::Reading;
 use super::guard;
 use super::hierarchy::Hierarchy;
+use super::index;
 use super::index::Index;
 use super::lint;
 use super::lint::Directory;
@@ -149,14 +150,13 @@ impl PolicySnapshot {
 }
 
 /// The policies in force and their index.
-fn enforce(
+pub(super) fn enforce(
     trees: &[Tree<'_>],
     vocabulary: &Vocabulary,
     faults: &mut Vec<Fault>,
 ) -> (Index, Vec<Live>) {
-    let mut index = Index::default();
+    let mut index = index::Builder::default();
     let mut enforced = Vec::new();
-    let mut number = 0;
     for (one, tree) in trees {
         if reach::strays(tree.body()) {
             let message = format!(
@@ -172,9 +172,7 @@ fn enforce(
         if !one.enforced {
             continue;
         }
-        let needs = guard::of_policy(tree.body());
-        index.add(number, &one.policy, needs.as_deref(), vocabulary);
-        number = number.saturating_add(1);
+        index.add(&one.policy, guard::of_policy(tree.body()), vocabulary);
         enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
@@ -186,7 +184,7 @@ fn enforce(
             shape: OnceLock::new(),
         });
     }
-    (index, enforced)
+    (index.build(), enforced)
 }
 
 fn has_error(faults: &[Fault]) -> bool {

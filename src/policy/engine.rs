@@ -363,7 +363,7 @@ impl Engine {
 
 impl Located<'_> {
     /// The target as the index sees it.
-    fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             uid: &self.uid,
             above: &self.above,
