@@ -9,21 +9,17 @@
 //! Which these are is a matter of each policy and the request alone. Where a policy is filed is not:
 //! it stands under that of its demands which the fewest policies share.
 
+mod builder;
+
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
-use cedar_policy::ActionConstraint;
-use cedar_policy::Effect;
 use cedar_policy::EntityTypeName;
 use cedar_policy::EntityUid;
-use cedar_policy::Policy;
-use cedar_policy::PrincipalConstraint;
-use cedar_policy::ResourceConstraint;
+
+pub(super) use self::builder::Builder;
 
 use super::guard::Attribute;
-use super::guard::Clause;
-use super::guard::Mark;
-use super::vocabulary::Vocabulary;
 use crate::identity::Principal;
 use crate::request::Action;
 
@@ -78,118 +74,6 @@ type Shelf = HashMap<Key, Vec<Number>>;
 
 /// What a policy asks of its caller: of each list, at least one. The lists are sorted.
 type Demands = Box<[Box<[Key]>]>;
-
-/// An index that is being made.
-#[derive(Debug, Default)]
-pub(super) struct Builder {
-    asks: HashMap<Ask, Key>,
-    pins: HashMap<Pin, Key>,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    actions: Vec<Action>,
-    resource: Key,
-    demands: Demands,
-}
-
-impl Builder {
-    /// Adds the policy of the next number; `clauses` as [`guard`](super::guard) found them.
-    pub(super) fn add(&mut self, policy: &Policy, clauses: Vec<Clause>, vocabulary: &Vocabulary) {
-        let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Any => Pin::Any,
-            PrincipalConstraint::Is(kind) => Pin::Is(kind),
-            PrincipalConstraint::Eq(uid) => Pin::Equals(uid),
-            PrincipalConstraint::In(uid) => Pin::In(uid),
-            PrincipalConstraint::IsIn(kind, uid) => Pin::IsIn(kind, uid),
-        };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Any => Pin::Any,
-            ResourceConstraint::Is(kind) => Pin::Is(kind),
-            ResourceConstraint::Eq(uid) => Pin::Equals(uid),
-            ResourceConstraint::In(uid) => Pin::In(uid),
-            ResourceConstraint::IsIn(kind, uid) => Pin::IsIn(kind, uid),
-        };
-        let actions = match policy.action_constraint() {
-            ActionConstraint::Any => Action::ALL.to_vec(),
-            ActionConstraint::Eq(uid) => vocabulary.action_named(&uid).into_iter().collect(),
-            ActionConstraint::In(groups) => {
-                let all: BTreeSet<_> = groups
-                    .iter()
-                    .flat_map(|group| vocabulary.actions_in(group))
-                    .collect();
-                all.into_iter().collect()
-            }
-        };
-        let clauses = match policy.effect() {
-            Effect::Permit => clauses,
-            Effect::Forbid => Vec::new(),
-        };
-        let scope = vec![Ask::Pin(principal)];
-        let marks = clauses
-            .into_iter()
-            .map(|clause| clause.into_iter().map(Ask::from).collect());
-        let demands = std::iter::once(scope)
-            .chain(marks)
-            .map(|asks| self.keys(asks))
-            .collect();
-        let resource = intern(&mut self.pins, resource);
-        self.entries.push(Entry {
-            actions,
-            resource,
-            demands,
-        });
-    }
-
-    /// The index over what was added.
-    pub(super) fn build(self) -> Index {
-        let shared = self.shared();
-        let crowd = |keys: &[Key]| -> usize {
-            let counts = keys.iter().filter_map(|key| shared.get(key));
-            counts.fold(0, |sum, count| sum.saturating_add(*count))
-        };
-        let mut shelves: HashMap<(Action, Key), Shelf> = HashMap::new();
-        let mut demands = Vec::with_capacity(self.entries.len());
-        for (number, entry) in (0..).zip(self.entries) {
-            let rarest = entry.demands.iter().min_by_key(|keys| crowd(keys));
-            for action in entry.actions {
-                let by_ask = shelves.entry((action, entry.resource)).or_default();
-                for key in rarest.into_iter().flatten() {
-                    by_ask.entry(*key).or_default().push(number);
-                }
-            }
-            demands.push(entry.demands);
-        }
-        Index {
-            asks: self.asks,
-            pins: self.pins,
-            shelves,
-            demands,
-        }
-    }
-
-    /// How many policies ask for each thing.
-    fn shared(&self) -> HashMap<Key, usize> {
-        let mut shared = HashMap::new();
-        for entry in &self.entries {
-            let asked: BTreeSet<&Key> = entry.demands.iter().flatten().collect();
-            for key in asked {
-                let count: &mut usize = shared.entry(*key).or_default();
-                *count = count.saturating_add(1);
-            }
-        }
-        shared
-    }
-
-    fn keys(&mut self, asks: Vec<Ask>) -> Box<[Key]> {
-        let keys: BTreeSet<Key> = asks
-            .into_iter()
-            .map(|ask| intern(&mut self.asks, ask))
-            .collect();
-        keys.into_iter().collect()
-    }
-}
 
 impl Index {
     /// The asks that a caller can meet, sorted.
@@ -279,17 +163,6 @@ impl Index {
     }
 }
 
-impl From<Mark> for Ask {
-    fn from(mark: Mark) -> Self {
-        match mark {
-            Mark::Member(uid) => Self::Pin(Pin::In(uid)),
-            Mark::Scope(scope) => Self::Scope(scope),
-            Mark::Attribute(name, value) => Self::Attribute(name, value),
-            Mark::Tag(name, value) => Self::Tag(name, value),
-        }
-    }
-}
-
 /// Every constraint that the entity meets.
 fn pins(subject: Subject<'_>) -> impl Iterator<Item = Pin> {
     let Subject { uid, above } = subject;
@@ -304,13 +177,6 @@ fn pins(subject: Subject<'_>) -> impl Iterator<Item = Pin> {
         }))
 }
 
-/// The number of `item`, a new one if it has none.
-fn intern<T: std::hash::Hash + Eq>(known: &mut HashMap<T, Key>, item: T) -> Key {
-    // Each policy adds at most a few hundred, and there are at most ten thousand policies.
-    let next = Key::try_from(known.len()).unwrap_or(Key::MAX);
-    *known.entry(item).or_insert(next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::call;
@@ -321,10 +187,12 @@ mod tests {
     const MANY: usize = 40;
 
     /// How many of the policies are looked at, and how many can matter, for a caller with role `r7`,
-    /// role `staff`, scope `s7`, client `c7`, tenant `t7` and department `d7`.
-    fn cost(policy: &dyn Fn(usize) -> String) -> [usize; 2] {
+    /// role `staff`, scope `s7`, client `c7`, tenant `t7` and department `d7`. `#` stands for the
+    /// number of a policy.
+    fn cost(policy: &str) -> [usize; 2] {
+        let number = |n: usize| policy.replace('#', &n.to_string());
         let text: Vec<String> = (0..MANY)
-            .map(|n| format!("@id(\"p{n}\") {};", policy(n)))
+            .map(|n| format!("@id(\"p{n}\") {};", number(n)))
             .collect();
         let snapshot = snapshot(&text.join("\n"), &["s"]);
         let mut who = user("r7,staff", "s7,base");
@@ -346,102 +214,54 @@ mod tests {
 
     #[test]
     fn only_what_can_matter_is_looked_at() {
-        let call = "action == Mcp::Action::\"tools/call\"";
-        let here = format!("{call}, resource in Mcp::Server::\"s\"");
-        let staff = format!("principal in Mcp::Role::\"staff\", {here}");
-        let shapes: [(&str, &dyn Fn(usize) -> String, [usize; 2]); 10] = [
+        let here = "action == Mcp::Action::\"tools/call\", resource in Mcp::Server::\"s\"";
+        let staff = "principal in Mcp::Role::\"staff\"";
+        for (scope, condition, expected) in [
+            ("principal in Mcp::Role::\"r#\"", "true", [1, 1]),
+            ("principal", "principal.scopes.contains(\"s#\")", [1, 1]),
             (
-                "roles on one server",
-                &|n| format!("permit (principal in Mcp::Role::\"r{n}\", {here})"),
+                "principal",
+                "principal.scopes.containsAll([\"base\", \"s#\"])",
+                [1, 1],
+            ),
+            (staff, "[\"c#\"].contains(principal.clientId)", [1, 1]),
+            (
+                staff,
+                "resource.known && principal.tenant == \"t#\"",
                 [1, 1],
             ),
             (
-                "scopes on one server",
-                &|n| {
-                    format!(
-                        "permit (principal, {here}) when {{ principal.scopes.contains(\"s{n}\") }}"
-                    )
-                },
+                staff,
+                "principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"d#\")",
                 [1, 1],
             ),
             (
-                "scopes beside one that all have",
-                &|n| {
-                    format!(
-                        "permit (principal, {here}) when {{ principal.scopes.containsAll([\"base\", \"s{n}\"]) }}"
-                    )
-                },
-                [1, 1],
-            ),
-            (
-                "clients of one role",
-                &|n| format!("permit ({staff}) when {{ [\"c{n}\"].contains(principal.clientId) }}"),
-                [1, 1],
-            ),
-            (
-                "tenants anywhere",
-                &|n| {
-                    format!(
-                        "permit (principal, action, resource) when {{ principal.tenant == \"t{n}\" && resource.tenant == \"t{n}\" }}"
-                    )
-                },
-                [1, 1],
-            ),
-            (
-                "a claim of one role",
-                &|n| {
-                    format!(
-                        "permit ({staff}) when {{ principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"d{n}\") }}"
-                    )
-                },
-                [1, 1],
-            ),
-            (
-                "roles or scopes",
-                &|n| {
-                    format!(
-                        "permit (principal, {here}) when {{ principal in Mcp::Role::\"r{n}\" || principal.scopes.contains(\"s{n}\") }}"
-                    )
-                },
+                "principal",
+                "principal in Mcp::Role::\"r#\" || principal.scopes.contains(\"s#\")",
                 [2, 1],
             ),
             (
-                "tools",
-                &|n| format!("permit (principal, {call}, resource == Mcp::Tool::\"s/t{n}\")"),
-                [0, 0],
+                "principal in Mcp::Role::\"r#\"",
+                "principal.scopes.contains(\"no\")",
+                [1, 0],
             ),
-            (
-                "forbids by role",
-                &|n| format!("forbid (principal in Mcp::Role::\"r{n}\", action, resource)"),
-                [1, 1],
-            ),
-            (
-                "forbids by scope, any of which may fail",
-                &|n| {
-                    format!(
-                        "forbid (principal, action, resource) when {{ principal.scopes.contains(\"s{n}\") }}"
-                    )
-                },
-                [MANY, MANY],
-            ),
-        ];
-        for (name, policy, expected) in shapes {
-            assert_eq!(cost(policy), expected, "{name}");
+            (staff, "resource.name == \"x#\"", [MANY, MANY]),
+        ] {
+            let permit = format!("permit ({scope}, {here}) when {{ {condition} }}");
+            assert_eq!(cost(&permit), expected, "{permit}");
         }
     }
 
     #[test]
-    fn what_a_caller_lacks_in_any_demand_leaves_a_permit_out() {
-        let scope = "action == Mcp::Action::\"tools/call\", resource";
-        let both = |n: usize| {
-            format!(
-                "permit (principal in Mcp::Role::\"r{n}\", {scope}) when {{ principal.tenant == \"t7\" && \
-                 principal.scopes.contains(\"no\") }}"
-            )
-        };
-        let [_, candidates] = cost(&both);
-        assert_eq!(candidates, 0);
-        let forbid = |n: usize| both(n).replacen("permit", "forbid", 1);
-        assert_eq!(cost(&forbid), [1, 1]);
+    fn forbids_are_left_out_by_their_scope_alone() {
+        for (scope, expected) in [
+            ("principal, action, resource", MANY),
+            ("principal in Mcp::Role::\"r#\", action, resource", 1),
+            ("principal, action, resource == Mcp::Tool::\"s/t#\"", 0),
+            ("principal, action == Mcp::Action::\"get\", resource", 0),
+        ] {
+            let forbid = format!("forbid ({scope}) when {{ principal.scopes.contains(\"s#\") }}");
+            assert_eq!(cost(&forbid), [expected; 2], "{scope}");
+        }
     }
 }
