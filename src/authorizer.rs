@@ -10,6 +10,7 @@ pub mod snapshot;
 
 mod authenticators;
 mod caller;
+mod failures;
 mod known;
 mod origin;
 mod pending;
@@ -53,6 +54,7 @@ use crate::source::SessionStore;
 use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::Transport;
+use crate::telemetry::policy_failures::PolicyFailures;
 
 /// Verified tokens that are remembered.
 const MOST_TOKENS: u64 = 100_000;
@@ -93,6 +95,7 @@ pub struct Authorizer {
     tokens: TokenCache<Known>,
     possession: Possession,
     read_options: ReadOptions,
+    policy_failures: PolicyFailures,
 }
 
 impl std::fmt::Debug for Authorizer {
@@ -137,6 +140,7 @@ impl Authorizer {
             tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES),
             possession: Possession::new(parts.nonce_key),
             read_options,
+            policy_failures: PolicyFailures::default(),
             parts,
         })
     }

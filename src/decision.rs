@@ -15,6 +15,7 @@ use crate::policy::Evaluation;
 use crate::policy::PolicyFailure;
 use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
+use crate::policy::Recalls;
 use crate::policy::Verdict;
 use crate::request::AccessRequest;
 use crate::request::Operation;
@@ -118,6 +119,8 @@ pub struct Grant {
     pub policies: Vec<Arc<str>>,
     /// Policies that failed to evaluate; none of them a `forbid`.
     pub failures: Vec<PolicyFailure>,
+    /// How the answers to its operations were come by.
+    pub recalls: Recalls,
 }
 
 /// Why a request is refused, and what the client is told.
@@ -143,6 +146,8 @@ pub struct Denial {
     pub forbidden_by: Vec<Arc<str>>,
     /// Policies that failed to evaluate.
     pub failures: Vec<PolicyFailure>,
+    /// How the answers to those operations were come by that were looked at.
+    pub recalls: Recalls,
 }
 
 impl Denial {
@@ -164,6 +169,7 @@ impl Denial {
             retry_after: None,
             forbidden_by: Vec::new(),
             failures: Vec::new(),
+            recalls: Recalls::default(),
         }
     }
 
@@ -218,17 +224,25 @@ pub fn decide(
     let mut grant = Grant {
         policies: Vec::new(),
         failures: Vec::new(),
+        recalls: Recalls::default(),
     };
     let mut denied: Vec<(&Operation, Evaluation)> = Vec::new();
     let operations = &request.operations;
     for operation in std::iter::once(&operations.first).chain(&operations.rest) {
         let evaluation = policies.evaluate(operation, &request.context, facts);
+        grant.recalls.count(evaluation.recall);
         match evaluation.verdict {
             Verdict::Allow => {
                 grant.policies.extend(evaluation.determining);
                 grant.failures.extend(evaluation.errors);
             }
-            Verdict::ForbidFailed => return Decision::Deny(forbid_failed(evaluation)),
+            Verdict::ForbidFailed => {
+                let recalls = grant.recalls;
+                return Decision::Deny(Denial {
+                    recalls,
+                    ..forbid_failed(evaluation)
+                });
+            }
             Verdict::Forbidden | Verdict::NotPermitted => denied.push((operation, evaluation)),
         }
     }
@@ -239,7 +253,10 @@ pub fn decide(
             of: operations.rest.len().saturating_add(1),
         };
         let denial = refused.denial(request, identity, policies, caller);
-        return Decision::Deny(blamed(denial, denied));
+        return Decision::Deny(Denial {
+            recalls: grant.recalls,
+            ..blamed(denial, denied)
+        });
     }
     grant.policies.sort_unstable();
     grant.policies.dedup();

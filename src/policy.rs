@@ -24,6 +24,8 @@ mod compiler;
 mod context;
 mod deep;
 mod engine;
+#[cfg(test)]
+mod equivalence;
 mod evaluation;
 mod explain;
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod memory;
 mod message;
 mod names;
 mod plain_yaml;
+mod prepared;
 pub mod principals;
 #[cfg(test)]
 mod properties;
@@ -72,6 +75,8 @@ use moka::sync::Cache;
 pub use self::compiler::Compiler;
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
+pub use self::evaluation::Recall;
+pub use self::evaluation::Recalls;
 pub use self::evaluation::Verdict;
 pub use self::explain::Circumstances;
 pub use self::explain::Explanation;
@@ -161,6 +166,12 @@ impl PolicySnapshot {
     /// Every policy, sorted by id.
     pub fn policies(&self) -> impl Iterator<Item = &PolicyInfo> {
         self.listed.iter()
+    }
+
+    /// The policy of this id.
+    pub fn policy(&self, id: &str) -> Option<&PolicyInfo> {
+        let found = self.listed.binary_search_by(|one| (*one.id).cmp(id)).ok()?;
+        self.listed.get(found)
     }
 
     /// Every tool of the catalogue, as its server and its name, sorted.

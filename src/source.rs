@@ -9,7 +9,7 @@ mod folder;
 pub mod introspection;
 pub mod jwks;
 pub mod policy_files;
-mod quiet;
+pub(crate) mod quiet;
 pub mod revocation_file;
 pub mod sessions;
 pub mod settling;

@@ -3,4 +3,5 @@
 pub mod decision_log;
 pub mod logging;
 pub mod metrics;
+pub mod policy_failures;
 pub mod record;

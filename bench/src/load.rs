@@ -34,14 +34,14 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()?;
         let server = Self(child);
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if TcpStream::connect(address).is_ok() {
                 return Ok(server);
             }
             thread::sleep(Duration::from_millis(20));
         }
         Err(format!(
-            "`{}` did not listen at {address} within 10 s",
+            "`{}` did not listen at {address} within 60 s",
             program.display()
         )
         .into())

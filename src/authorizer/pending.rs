@@ -281,13 +281,13 @@ impl Pending {
         parts
             .metrics
             .check(self.arrival.transport, index, reason, elapsed.as_secs_f64());
-        let failures = match decision {
-            Decision::Allow(grant) => &grant.failures,
-            Decision::Deny(denial) => &denial.failures,
+        let (failures, recalls) = match decision {
+            Decision::Allow(grant) => (&grant.failures, grant.recalls),
+            Decision::Deny(denial) => (&denial.failures, denial.recalls),
         };
-        for failure in failures {
-            parts.metrics.policy_error(&failure.policy);
-        }
+        parts.metrics.decision_cache(recalls);
+        self.authorizer
+            .report(failures, self.policy_generation, &self.decision_id);
         if !parts.decision_log.is_on() {
             return;
         }

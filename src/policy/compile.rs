@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::engine::Live;
 use super::files;
 use super::hierarchy::Hierarchy;
+use super::index;
 use super::index::Index;
 use super::lint;
 use super::lint::Directory;
@@ -155,14 +156,13 @@ fn validated(policies: &[&Known]) -> Vec<Fault> {
 }
 
 /// The policies in force and their index.
-fn enforce(
+pub(super) fn enforce(
     policies: &[&Known],
     vocabulary: &Vocabulary,
     faults: &mut Vec<Fault>,
 ) -> (Index, Vec<Live>) {
-    let mut index = Index::default();
+    let mut index = index::Builder::default();
     let mut enforced = Vec::new();
-    let mut number = 0;
     for known in policies {
         let (one, worked) = (&known.loaded, &known.worked);
         if worked.strays {
@@ -179,8 +179,7 @@ fn enforce(
         if !one.enforced {
             continue;
         }
-        index.add(number, &one.policy, worked.needs.as_deref(), vocabulary);
-        number = number.saturating_add(1);
+        index.add(&one.policy, worked.clauses.clone(), vocabulary);
         enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
@@ -192,7 +191,7 @@ fn enforce(
             shape: OnceLock::new(),
         });
     }
-    (index, enforced)
+    (index.build(), enforced)
 }
 
 fn has_error(faults: &[Fault]) -> bool {

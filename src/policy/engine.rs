@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 
 use cedar_policy::Authorizer;
 use cedar_policy::Entities;
-use cedar_policy::EntityUid;
 use cedar_policy::Policy;
 use cedar_policy::PolicyId;
 use cedar_policy::PolicySet;
@@ -17,6 +16,7 @@ use moka::sync::Cache;
 use super::context;
 use super::context::Unusable;
 use super::evaluation::Evaluation;
+use super::evaluation::Recall;
 use super::facts::Maker;
 use super::facts::Origin;
 use super::facts::PrincipalFacts;
@@ -26,6 +26,10 @@ use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::index::Number;
 use super::index::Subject;
+use super::prepared::Prepared;
+use super::prepared::Slice;
+use super::prepared::is_memorable;
+use super::prepared::per_request;
 use super::reads::Fields;
 use super::reads::Reads;
 use super::shape::Shape;
@@ -38,15 +42,11 @@ use crate::request::Arguments;
 use crate::request::Operation;
 use crate::request::RequestContext;
 use crate::request::Target;
-use crate::request::Thing;
 
 /// Most remembered pairs of caller and target.
 const MAX_PREPARED: u64 = 4_096;
 /// Most policies in all remembered slices together, each argument that they name counted as one.
 const MAX_SLICED: u64 = 16_384;
-/// Longest name of a target, in bytes, that is worth remembering. Callers choose these names, so
-/// without a bound on each the bound on their number would bound nothing.
-const MAX_REMEMBERED_NAME: usize = 256;
 
 /// A policy in force.
 #[derive(Debug)]
@@ -78,27 +78,6 @@ pub(super) struct Engine {
     origin: Arc<Origin>,
     prepared: Cache<(u64, Action, Target), Arc<Prepared>>,
     slices: Cache<Box<[Number]>, Arc<Slice>>,
-}
-
-/// The policies that can matter for one kind of request.
-#[derive(Debug)]
-pub(super) struct Slice {
-    pub(super) members: Box<[Number]>,
-    set: PolicySet,
-    pub(super) reads: Reads,
-}
-
-/// Everything about a request that does not depend on its context.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) principal: EntityUid,
-    action: EntityUid,
-    resource: EntityUid,
-    entities: Entities,
-    pub(super) slice: Arc<Slice>,
-    /// The answer, once given, where none of the policies reads anything that is not in here: then
-    /// it is the answer to every such request, for as long as these policies are in force.
-    decided: OnceLock<Evaluation>,
 }
 
 impl Engine {
@@ -180,7 +159,9 @@ impl Engine {
         if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(self.prepare(operation, facts)?);
+        let mut prepared = self.prepare(operation, facts)?;
+        prepared.kept = true;
+        let prepared = Arc::new(prepared);
         self.prepared.insert(key, Arc::clone(&prepared));
         Ok(prepared)
     }
@@ -219,6 +200,7 @@ impl Engine {
                 .map_err(|error| Unusable::Value(error.to_string()))?,
             resource: located.uid,
             slice,
+            kept: false,
             decided: OnceLock::new(),
         })
     }
@@ -288,17 +270,19 @@ impl Engine {
         context: &RequestContext,
     ) -> Result<Evaluation, Unusable> {
         let slice = &prepared.slice;
-        if slice.members.is_empty() {
-            return Ok(Evaluation::not_permitted());
-        }
         if let Some(decided) = prepared.decided.get() {
-            return Ok(decided.clone());
+            return Ok(decided.clone().recalled(Recall::Hit));
         }
-        let (request, entities) = self.question(prepared, &slice.reads, operation, context)?;
-        let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
-        let evaluation = Evaluation::of(&response, self);
-        if slice.reads == Reads::NONE && !per_request(&operation.target.thing) {
-            return Ok(prepared.decided.get_or_init(|| evaluation).clone());
+        let evaluation = if slice.members.is_empty() {
+            Evaluation::not_permitted()
+        } else {
+            let (request, entities) = self.question(prepared, &slice.reads, operation, context)?;
+            let response = Authorizer::new().is_authorized(&request, &slice.set, &entities);
+            Evaluation::of(&response, self)
+        };
+        if prepared.kept && slice.is_settled(&operation.target.thing) {
+            let decided = prepared.decided.get_or_init(|| evaluation);
+            return Ok(decided.clone().recalled(Recall::Miss));
         }
         Ok(evaluation)
     }
@@ -363,38 +347,10 @@ impl Engine {
 
 impl Located<'_> {
     /// The target as the index sees it.
-    fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             uid: &self.uid,
             above: &self.above,
         }
-    }
-}
-
-impl Slice {
-    fn weight(&self) -> u32 {
-        let names = self.reads.arguments.count();
-        let weight = self.members.len().saturating_add(names);
-        u32::try_from(weight).unwrap_or(u32::MAX).max(1)
-    }
-}
-
-/// Whether the name is short enough to be remembered.
-pub(super) fn is_memorable(thing: &Thing) -> bool {
-    name_length(thing) <= MAX_REMEMBERED_NAME
-}
-
-/// Whether the entity says something that is different in every request: a route holds the path.
-pub(super) fn per_request(thing: &Thing) -> bool {
-    matches!(thing, Thing::Route(_))
-}
-
-fn name_length(thing: &Thing) -> usize {
-    match thing {
-        Thing::Server => 0,
-        Thing::Tool(name) | Thing::Resource(name) | Thing::Prompt(name) | Thing::Task(name) => {
-            name.len()
-        }
-        Thing::Route(name) => name.len(),
     }
 }

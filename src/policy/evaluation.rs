@@ -10,8 +10,8 @@ use cedar_policy::Response;
 use super::context::Unusable;
 use super::engine::Engine;
 
-/// The outcome of one evaluation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The outcome of one evaluation. Two are equal that say the same, however they were come by.
+#[derive(Clone, Debug)]
 pub struct Evaluation {
     /// The outcome.
     pub verdict: Verdict,
@@ -20,6 +20,53 @@ pub struct Evaluation {
     pub determining: Vec<Arc<str>>,
     /// Policies that could not be evaluated.
     pub errors: Vec<PolicyFailure>,
+    /// Whether it was remembered.
+    pub recall: Recall,
+}
+
+impl PartialEq for Evaluation {
+    fn eq(&self, other: &Self) -> bool {
+        self.verdict == other.verdict
+            && self.determining == other.determining
+            && self.errors == other.errors
+    }
+}
+
+impl Eq for Evaluation {}
+
+/// How an answer was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// It was given before to the same question.
+    Hit,
+    /// It was worked out, and is remembered.
+    Miss,
+    /// It was worked out, and holds for this request only: some policy reads what the next may bring
+    /// otherwise.
+    Bypass,
+}
+
+/// How many answers of a request were come by in each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recalls {
+    /// [`Recall::Hit`]
+    pub hits: u32,
+    /// [`Recall::Miss`]
+    pub misses: u32,
+    /// [`Recall::Bypass`]
+    pub bypasses: u32,
+}
+
+impl Recalls {
+    /// One answer more.
+    pub fn count(&mut self, recall: Recall) {
+        let counter = match recall {
+            Recall::Hit => &mut self.hits,
+            Recall::Miss => &mut self.misses,
+            Recall::Bypass => &mut self.bypasses,
+        };
+        *counter = counter.saturating_add(1);
+    }
 }
 
 /// Allow, or the kind of deny.
@@ -89,7 +136,14 @@ impl Evaluation {
             verdict,
             determining: determining.into_iter().collect(),
             errors,
+            recall: Recall::Bypass,
         }
+    }
+
+    /// The same, come by in another way.
+    pub(super) fn recalled(mut self, recall: Recall) -> Self {
+        self.recall = recall;
+        self
     }
 
     /// No policy applies at all.
@@ -98,6 +152,7 @@ impl Evaluation {
             verdict: Verdict::NotPermitted,
             determining: Vec::new(),
             errors: Vec::new(),
+            recall: Recall::Bypass,
         }
     }
 
@@ -112,6 +167,7 @@ impl Evaluation {
                 forbid: true,
                 message: unusable.to_string(),
             }],
+            recall: Recall::Bypass,
         }
     }
 }

@@ -87,8 +87,7 @@ impl Maker<'_> {
                 uid: &uid,
                 above: &above,
             },
-            &principal.scopes,
-            &principal.client_id,
+            principal,
         );
         let entity =
             Entity::new_with_tags(uid.clone(), attributes(principal), above, tags(principal));

@@ -5,20 +5,22 @@
 //! left out when its conditions need something of the caller that the caller lacks: decision and
 //! determining policies stay the same, and at most the report of an error in a permit that could
 //! not have held is lost. A forbid is never left out for that, because a forbid that fails denies.
+//!
+//! Which these are is a matter of each policy and the request alone. Where a policy is filed is not:
+//! it stands under that of its demands which the fewest policies share.
+
+mod builder;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
-use cedar_policy::ActionConstraint;
-use cedar_policy::Effect;
 use cedar_policy::EntityTypeName;
 use cedar_policy::EntityUid;
-use cedar_policy::Policy;
-use cedar_policy::PrincipalConstraint;
-use cedar_policy::ResourceConstraint;
 
-use super::guard::Need;
-use super::vocabulary::Vocabulary;
+pub(super) use self::builder::Builder;
+
+use super::guard::Attribute;
+use crate::identity::Principal;
 use crate::request::Action;
 
 /// The number of a policy in its snapshot; policies are sorted by id, so numbers are too.
@@ -41,12 +43,13 @@ pub(super) enum Pin {
     IsIn(EntityTypeName, EntityUid),
 }
 
-/// What a permit can ask of a caller.
+/// What a policy can ask of a caller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Ask {
     Pin(Pin),
     Scope(String),
-    Client(String),
+    Attribute(Attribute, String),
+    Tag(String, String),
 }
 
 /// An entity of a request, as far as scope constraints see it.
@@ -57,76 +60,41 @@ pub(super) struct Subject<'a> {
 }
 
 /// The index over one set of policies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Index {
     asks: HashMap<Ask, Key>,
     pins: HashMap<Pin, Key>,
     shelves: HashMap<(Action, Key), Shelf>,
+    /// By the number of the policy.
+    demands: Vec<Demands>,
 }
 
 /// The policies for one action and one resource constraint, by what they ask of the caller.
 type Shelf = HashMap<Key, Vec<Number>>;
 
-impl Index {
-    /// Files one policy; `needs` as [`guard`](super::guard) found them.
-    pub(super) fn add(
-        &mut self,
-        number: Number,
-        policy: &Policy,
-        needs: Option<&[Need]>,
-        vocabulary: &Vocabulary,
-    ) {
-        let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Any => Pin::Any,
-            PrincipalConstraint::Is(kind) => Pin::Is(kind),
-            PrincipalConstraint::Eq(uid) => Pin::Equals(uid),
-            PrincipalConstraint::In(uid) => Pin::In(uid),
-            PrincipalConstraint::IsIn(kind, uid) => Pin::IsIn(kind, uid),
-        };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Any => Pin::Any,
-            ResourceConstraint::Is(kind) => Pin::Is(kind),
-            ResourceConstraint::Eq(uid) => Pin::Equals(uid),
-            ResourceConstraint::In(uid) => Pin::In(uid),
-            ResourceConstraint::IsIn(kind, uid) => Pin::IsIn(kind, uid),
-        };
-        let actions = match policy.action_constraint() {
-            ActionConstraint::Any => Action::ALL.to_vec(),
-            ActionConstraint::Eq(uid) => vocabulary.action_named(&uid).into_iter().collect(),
-            ActionConstraint::In(groups) => {
-                let all: BTreeSet<_> = groups
-                    .iter()
-                    .flat_map(|group| vocabulary.actions_in(group))
-                    .collect();
-                all.into_iter().collect()
-            }
-        };
-        let resource = intern(&mut self.pins, resource);
-        let asks: BTreeSet<Key> = asks(policy.effect(), principal, needs)
-            .into_iter()
-            .map(|ask| intern(&mut self.asks, ask))
-            .collect();
-        for action in actions {
-            let by_ask = self.shelves.entry((action, resource)).or_default();
-            for ask in &asks {
-                by_ask.entry(*ask).or_default().push(number);
-            }
-        }
-    }
+/// What a policy asks of its caller: of each list, at least one. The lists are sorted.
+type Demands = Box<[Box<[Key]>]>;
 
+impl Index {
     /// The asks that a caller can meet, sorted.
-    pub(super) fn caller_keys<'a>(
-        &self,
-        caller: Subject<'_>,
-        scopes: impl IntoIterator<Item = &'a String>,
-        client_id: &str,
-    ) -> Vec<Key> {
-        let scopes = scopes.into_iter().cloned().map(Ask::Scope);
-        let client = std::iter::once(Ask::Client(client_id.to_owned()));
+    pub(super) fn caller_keys(&self, caller: Subject<'_>, principal: &Principal) -> Vec<Key> {
+        let attribute = |name, value: &str| Ask::Attribute(name, value.to_owned());
+        let attributes = [
+            attribute(Attribute::ClientId, &principal.client_id),
+            attribute(Attribute::Email, &principal.email),
+            attribute(Attribute::Issuer, &principal.issuer),
+            attribute(Attribute::Subject, &principal.subject),
+            attribute(Attribute::Tenant, &principal.tenant),
+        ];
+        let tags = principal.claims.iter().flat_map(|(name, values)| {
+            let tag = |value: &String| Ask::Tag(name.clone(), value.clone());
+            values.iter().map(tag)
+        });
         let mut keys: Vec<Key> = pins(caller)
             .map(Ask::Pin)
-            .chain(scopes)
-            .chain(client)
+            .chain(principal.scopes.iter().cloned().map(Ask::Scope))
+            .chain(attributes)
+            .chain(tags)
             .filter_map(|ask| self.asks.get(&ask).copied())
             .collect();
         keys.sort_unstable();
@@ -147,6 +115,15 @@ impl Index {
         target: &[Key],
         caller: &[Key],
     ) -> Box<[Number]> {
+        let mut found = self.filed(action, target, caller);
+        found.retain(|number| self.is_met(*number, caller));
+        found.sort_unstable();
+        found.dedup();
+        found.into()
+    }
+
+    /// What stands where this caller and this target look.
+    fn filed(&self, action: Action, target: &[Key], caller: &[Key]) -> Vec<Number> {
         let mut found = Vec::new();
         for key in target {
             let Some(by_ask) = self.shelves.get(&(action, *key)) else {
@@ -163,9 +140,16 @@ impl Index {
                 found.extend(met.flatten());
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        found.into()
+        found
+    }
+
+    /// Whether the caller has what the policy asks for, beside what it is filed under.
+    fn is_met(&self, number: Number, caller: &[Key]) -> bool {
+        let demands = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.demands.get(number));
+        let has = |key: &Key| caller.binary_search(key).is_ok();
+        demands.is_some_and(|all| all.iter().all(|keys| keys.iter().any(has)))
     }
 
     /// The policies that could matter for some caller, sorted, each once.
@@ -176,21 +160,6 @@ impl Index {
             .flat_map(|shelf| shelf.values().flatten().copied())
             .collect();
         all.into_iter().collect()
-    }
-}
-
-fn asks(effect: Effect, principal: Pin, needs: Option<&[Need]>) -> Vec<Ask> {
-    let open = matches!(principal, Pin::Any | Pin::Is(_));
-    match needs {
-        Some(needs) if open && effect == Effect::Permit => needs
-            .iter()
-            .map(|need| match need {
-                Need::Member(uid) => Ask::Pin(Pin::In(uid.clone())),
-                Need::Scope(scope) => Ask::Scope(scope.clone()),
-                Need::Client(client) => Ask::Client(client.clone()),
-            })
-            .collect(),
-        _ => vec![Ask::Pin(principal)],
     }
 }
 
@@ -208,9 +177,91 @@ fn pins(subject: Subject<'_>) -> impl Iterator<Item = Pin> {
         }))
 }
 
-/// The number of `item`, a new one if it has none.
-fn intern<T: std::hash::Hash + Eq>(known: &mut HashMap<T, Key>, item: T) -> Key {
-    // Each policy adds at most a few hundred, and there are at most ten thousand policies.
-    let next = Key::try_from(known.len()).unwrap_or(Key::MAX);
-    *known.entry(item).or_insert(next)
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::call;
+    use super::super::fixtures::snapshot;
+    use super::super::fixtures::user;
+    use super::super::fixtures::verified;
+
+    const MANY: usize = 40;
+
+    /// How many of the policies are looked at, and how many can matter, for a caller with role `r7`,
+    /// role `staff`, scope `s7`, client `c7`, tenant `t7` and department `d7`. `#` stands for the
+    /// number of a policy.
+    fn cost(policy: &str) -> [usize; 2] {
+        let number = |n: usize| policy.replace('#', &n.to_string());
+        let text: Vec<String> = (0..MANY)
+            .map(|n| format!("@id(\"p{n}\") {};", number(n)))
+            .collect();
+        let snapshot = snapshot(&text.join("\n"), &["s"]);
+        let mut who = user("r7,staff", "s7,base");
+        who.client_id = "c7".to_owned();
+        who.tenant = "t7".to_owned();
+        let department = ("department".to_owned(), ["d7".to_owned()].into());
+        who.claims = [department].into();
+        let facts = snapshot.facts(&verified(who));
+        let engine = &snapshot.engine;
+        let call = call("s/x");
+        let located = engine.locate(&call.target).unwrap();
+        let target = engine.index.target_keys(located.subject());
+        let keys = &facts.get().keys;
+        [
+            engine.index.filed(call.action, &target, keys).len(),
+            engine.index.candidates(call.action, &target, keys).len(),
+        ]
+    }
+
+    #[test]
+    fn only_what_can_matter_is_looked_at() {
+        let here = "action == Mcp::Action::\"tools/call\", resource in Mcp::Server::\"s\"";
+        let staff = "principal in Mcp::Role::\"staff\"";
+        for (scope, condition, expected) in [
+            ("principal in Mcp::Role::\"r#\"", "true", [1, 1]),
+            ("principal", "principal.scopes.contains(\"s#\")", [1, 1]),
+            (
+                "principal",
+                "principal.scopes.containsAll([\"base\", \"s#\"])",
+                [1, 1],
+            ),
+            (staff, "[\"c#\"].contains(principal.clientId)", [1, 1]),
+            (
+                staff,
+                "resource.known && principal.tenant == \"t#\"",
+                [1, 1],
+            ),
+            (
+                staff,
+                "principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"d#\")",
+                [1, 1],
+            ),
+            (
+                "principal",
+                "principal in Mcp::Role::\"r#\" || principal.scopes.contains(\"s#\")",
+                [2, 1],
+            ),
+            (
+                "principal in Mcp::Role::\"r#\"",
+                "principal.scopes.contains(\"no\")",
+                [1, 0],
+            ),
+            (staff, "resource.name == \"x#\"", [MANY, MANY]),
+        ] {
+            let permit = format!("permit ({scope}, {here}) when {{ {condition} }}");
+            assert_eq!(cost(&permit), expected, "{permit}");
+        }
+    }
+
+    #[test]
+    fn forbids_are_left_out_by_their_scope_alone() {
+        for (scope, expected) in [
+            ("principal, action, resource", MANY),
+            ("principal in Mcp::Role::\"r#\", action, resource", 1),
+            ("principal, action, resource == Mcp::Tool::\"s/t#\"", 0),
+            ("principal, action == Mcp::Action::\"get\", resource", 0),
+        ] {
+            let forbid = format!("forbid ({scope}) when {{ principal.scopes.contains(\"s#\") }}");
+            assert_eq!(cost(&forbid), [expected; 2], "{scope}");
+        }
+    }
 }

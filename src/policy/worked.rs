@@ -10,7 +10,7 @@ use cedar_policy::pst;
 
 use super::gaps::Reading;
 use super::guard;
-use super::guard::Need;
+use super::guard::Clause;
 use super::load::Loaded;
 use super::reach;
 use super::reads;
@@ -24,8 +24,8 @@ use crate::fault::Source;
 #[derive(Debug)]
 pub(super) struct Worked {
     pub(super) tree: pst::Policy,
-    /// What a caller needs for it to hold.
-    pub(super) needs: Option<Vec<Need>>,
+    /// What it asks of its caller.
+    pub(super) clauses: Vec<Clause>,
     pub(super) reads: Reads,
     pub(super) reading: Reading,
     /// Whether it looks into an entity that no request brings.
@@ -46,18 +46,26 @@ impl Worked {
         let of = |loaded: &&Loaded| {
             let own = faults.iter().filter(|fault| is_about(loaded, fault));
             let findings = own.map(|fault| Finding::of(loaded, fault)).collect();
-            let tree = loaded.policy.to_pst().map_err(|error| error.to_string())?;
-            let body = tree.body();
             Ok(Self {
-                needs: guard::of_policy(body),
-                reads: reads::of_policy(body),
-                reading: Reading::of(body),
-                strays: reach::strays(body),
-                tree,
                 findings,
+                ..Self::unvalidated(loaded)?
             })
         };
         policies.iter().map(of).collect()
+    }
+
+    /// Works a policy out as if validation had found nothing.
+    pub(super) fn unvalidated(loaded: &Loaded) -> Result<Self, String> {
+        let tree = loaded.policy.to_pst().map_err(|error| error.to_string())?;
+        let body = tree.body();
+        Ok(Self {
+            clauses: guard::of_policy(body),
+            reads: reads::of_policy(body),
+            reading: Reading::of(body),
+            strays: reach::strays(body),
+            tree,
+            findings: Vec::new(),
+        })
     }
 
     /// What validation found, where the policy is now.

@@ -7,23 +7,26 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 /// When something was last told. Times are monotonic.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quiet {
+pub(crate) struct Quiet {
     told: Option<Duration>,
     untold: u64,
 }
 
 impl Quiet {
     /// Whether to tell of what happened at `now`; if so, how often it was not told before.
-    pub(super) fn tell(&mut self, now: Duration) -> Option<u64> {
-        let recent = self
-            .told
-            .is_some_and(|told| now.saturating_sub(told) < PERIOD);
-        if recent {
+    pub(crate) fn tell(&mut self, now: Duration) -> Option<u64> {
+        if self.is_recent(now) {
             self.untold = self.untold.saturating_add(1);
             return None;
         }
         self.told = Some(now);
         Some(std::mem::take(&mut self.untold))
+    }
+
+    /// Whether it would not be told again at `now`.
+    pub(crate) fn is_recent(&self, now: Duration) -> bool {
+        self.told
+            .is_some_and(|told| now.saturating_sub(told) < PERIOD)
     }
 }
 

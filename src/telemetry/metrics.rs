@@ -1,6 +1,7 @@
 //! Every metric, under the prefix `cedargate_`. Labels come from the configuration and the
 //! policies, never from a request.
 
+mod caches;
 mod checks;
 mod sessions;
 
@@ -18,6 +19,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::decision::Reason;
+pub use crate::telemetry::metrics::caches::CacheOutcome;
 pub use crate::telemetry::metrics::sessions::SessionOutcome;
 
 /// Upper bounds of the duration buckets, in seconds: 25 us to 1 s.
@@ -41,28 +43,6 @@ impl Transport {
         match self {
             Self::Grpc => "grpc",
             Self::Http => "http",
-        }
-    }
-}
-
-/// What became of a look-up of a verified token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheOutcome {
-    /// It was there, and its key still is.
-    Hit,
-    /// It was not there.
-    Miss,
-    /// It was there, but its key is gone.
-    Stale,
-}
-
-impl CacheOutcome {
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Stale => "stale",
         }
     }
 }
@@ -99,7 +79,7 @@ pub struct Metrics {
     checks: Vec<Counter>,
     resources: usize,
     durations: [Histogram; 2],
-    token_cache: [Counter; 3],
+    caches: caches::CacheCounters,
     verify: Family<AuthenticatorOutcomeLabels, Counter>,
     introspection: Family<AuthenticatorOutcomeLabels, Counter>,
     introspection_circuit: Family<AuthenticatorLabels, Gauge>,
@@ -144,7 +124,7 @@ impl Metrics {
             checks: checks::counters(&checks, resources),
             resources: resources.len(),
             durations: [of(Transport::Grpc), of(Transport::Http)],
-            token_cache: [Counter::default(), Counter::default(), Counter::default()],
+            caches: caches::CacheCounters::register(&mut registry),
             verify: Family::default(),
             introspection: Family::default(),
             introspection_circuit: Family::default(),
@@ -164,17 +144,6 @@ impl Metrics {
 
     fn register_rest(&mut self) {
         let registry = &mut self.registry;
-        let token_cache = Family::<OutcomeLabels, Counter>::default();
-        registry.register(
-            "token_cache",
-            "Look-ups of verified tokens",
-            token_cache.clone(),
-        );
-        self.token_cache = [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Stale].map(|o| {
-            token_cache.get_or_create_owned(&OutcomeLabels {
-                outcome: o.as_str(),
-            })
-        });
         registry.register("verify", "Credentials verified", self.verify.clone());
         registry.register(
             "introspection",
@@ -245,16 +214,6 @@ impl Metrics {
             Transport::Grpc => grpc.observe(seconds),
             Transport::Http => http.observe(seconds),
         }
-    }
-
-    /// Counts a look-up of a verified token.
-    pub fn token_cache(&self, outcome: CacheOutcome) {
-        let [hit, miss, stale] = &self.token_cache;
-        match outcome {
-            CacheOutcome::Hit => hit.inc(),
-            CacheOutcome::Miss => miss.inc(),
-            CacheOutcome::Stale => stale.inc(),
-        };
     }
 
     /// Counts a verification: `ok`, or the kind of its failure.
@@ -371,7 +330,6 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_documentation() {
         let metrics = Metrics::new(&[]);
-        metrics.token_cache(CacheOutcome::Hit);
         metrics.verify(&"corp".into(), "ok");
         metrics.introspection(&"corp".into(), "ok");
         metrics.revocation_reload("ok");
@@ -382,7 +340,6 @@ mod tests {
         metrics.policy_error(&"p".into());
         let text = metrics.text().unwrap();
         for name in [
-            "cedargate_token_cache_total{outcome=\"hit\"} 1",
             "cedargate_verify_total{authenticator=\"corp\",outcome=\"ok\"} 1",
             "cedargate_jwks_refresh_total{authenticator=\"corp\",outcome=\"ok\"} 1",
             "cedargate_jwks_age_seconds{authenticator=\"corp\"} 1.5",

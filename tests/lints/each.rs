@@ -68,7 +68,7 @@ fn case(lint: Lint, wrong: String, right: String) -> Case {
     }
 }
 
-fn of_form(lint: Lint) -> Case {
+fn of_form() -> Vec<Case> {
     let limit = |test: &str| format!("unless {{ {} }}", argument("threshold", "long", test));
     let read = |condition: &str| {
         permit(
@@ -76,75 +76,69 @@ fn of_form(lint: Lint) -> Case {
             &format!("when {{ {condition} }}"),
         )
     };
-    let (wrong, right) = match lint {
-        Lint::PermitEveryone => (
+    vec![
+        case(
+            Lint::PermitEveryone,
             permit("principal, action, resource is Mcp::Route", ""),
             permit(
                 "principal, action, resource is Mcp::Route",
                 "unless { principal is Mcp::Anonymous }",
             ),
         ),
-        Lint::PermitAll => (
+        case(
+            Lint::PermitAll,
             permit("principal, action, resource", ""),
             permit("principal in Mcp::Role::\"admin\", action, resource", ""),
         ),
-        Lint::ImpossiblePolicy => (
+        case(
+            Lint::ImpossiblePolicy,
             on("principal.tenant == \"x\" && principal.tenant == \"y\""),
             on("principal.tenant == \"x\" || principal.tenant == \"y\""),
         ),
-        Lint::EvadableForbid => (
+        case(
+            Lint::EvadableForbid,
             alert(
                 "forbid",
                 &format!("when {{ {} }}", argument("threshold", "long", " > 9")),
             ),
             alert("forbid", &limit(" <= 9")),
         ),
-        Lint::ArithmeticInForbid => (
+        case(
+            Lint::ArithmeticInForbid,
             alert("forbid", &limit(" * 2 <= 18")),
             alert("forbid", &limit(" <= 2 * 9")),
         ),
-        Lint::LikeOnScope => (
+        case(
+            Lint::LikeOnScope,
             on(&argument("scope", "string", " like \"*write*\"")),
             on(&argument("place", "string", " like \"*write*\"")),
         ),
-        Lint::LikeOnUri => (
+        case(
+            Lint::LikeOnUri,
             read("resource.uri like \"file:///public/*\""),
             read("resource.uri == \"file:///public/a\""),
         ),
-        Lint::MixedScript => (
+    ]
+}
+
+fn of_letters() -> Vec<Case> {
+    vec![
+        case(
+            Lint::MixedScript,
             on("principal.tenant == \"\u{430}dmin\""),
             on("principal.tenant == \"\u{430}\u{43a}\u{43c}\u{435}\""),
         ),
-        Lint::BidiCharacters => (
+        case(
+            Lint::BidiCharacters,
             on("principal.tenant == \"a\u{202e}b\""),
             on("principal.tenant == \"a\u{e9}b\""),
         ),
-        other @ (Lint::UnknownArgument
-        | Lint::ArgumentType
-        | Lint::ArgumentFraction
-        | Lint::UnknownServer
-        | Lint::UnknownServerGroup
-        | Lint::WrongResourceKind
-        | Lint::UnknownTool
-        | Lint::UnknownToolGroup
-        | Lint::UnknownRoute
-        | Lint::UnknownRole
-        | Lint::UnknownGroup
-        | Lint::UnknownScope
-        | Lint::InvalidScope
-        | Lint::UnknownIssuer
-        | Lint::UnknownUser
-        | Lint::UnknownClient
-        | Lint::UnknownApiKey
-        | Lint::InvalidId
-        | Lint::InvalidInputSchema
-        | Lint::ConfusableIdentifier) => {
-            let names = [Lint::ConfusableIdentifier];
-            assert!(names.contains(&other), "{} has no case", other.name());
-            (on("principal has \"say\u{2bc}n\" || true"), on("true"))
-        }
-    };
-    case(lint, wrong, right)
+        case(
+            Lint::ConfusableIdentifier,
+            on("principal has \"say\u{2bc}n\" || true"),
+            on("true"),
+        ),
+    ]
 }
 
 fn of_names() -> Vec<Case> {
@@ -256,21 +250,8 @@ fn of_catalogue() -> Vec<Case> {
 
 /// Every warning has a case; that of `dev_tokens` has a configuration of its own.
 fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [
-        Lint::PermitEveryone,
-        Lint::PermitAll,
-        Lint::ImpossiblePolicy,
-        Lint::EvadableForbid,
-        Lint::ArithmeticInForbid,
-        Lint::LikeOnScope,
-        Lint::LikeOnUri,
-        Lint::MixedScript,
-        Lint::BidiCharacters,
-        Lint::ConfusableIdentifier,
-    ]
-    .into_iter()
-    .map(of_form)
-    .collect();
+    let mut cases = of_form();
+    cases.extend(of_letters());
     cases.extend(of_names());
     cases.extend(of_catalogue());
     let client = |id: &str| on(&format!("principal.clientId == \"{id}\""));

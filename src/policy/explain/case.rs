@@ -9,12 +9,12 @@ use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::policy::context::Unusable;
 use crate::policy::deep;
-use crate::policy::engine;
 use crate::policy::engine::Engine;
 use crate::policy::engine::Live;
 use crate::policy::facts::PrincipalFacts;
 use crate::policy::formula;
 use crate::policy::guard::Need;
+use crate::policy::prepared;
 use crate::policy::reads::Fields;
 use crate::policy::reads::Reads;
 use crate::policy::solve;
@@ -191,7 +191,9 @@ impl<'a> Case<'a> {
     /// Whether the answer depends on nothing but the policies, the operation and the caller.
     pub(super) fn is_timeless(self, related: &Related<'_>) -> bool {
         let thing = &self.operation.target.thing;
-        related.reads == Reads::NONE && !engine::per_request(thing) && engine::is_memorable(thing)
+        related.reads == Reads::NONE
+            && !prepared::per_request(thing)
+            && prepared::is_memorable(thing)
     }
 
     /// The resource that the target belongs to.

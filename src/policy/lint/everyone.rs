@@ -18,7 +18,8 @@ use super::tree;
 use crate::fault::Fault;
 use crate::fault::Lint;
 use crate::policy::guard;
-use crate::policy::guard::Need;
+use crate::policy::guard::Attribute;
+use crate::policy::guard::Mark;
 use crate::policy::load::Loaded;
 use crate::policy::reads;
 use crate::policy::reads::Fields;
@@ -100,13 +101,14 @@ fn actions(constraint: &pst::ActionConstraint, vocabulary: &Vocabulary) -> Vec<A
 
 /// The quick answer for most policies: a stranger has no role, no scope and no client id.
 fn needs_something(policy: &pst::Template) -> bool {
-    guard::of_policy(policy).is_some_and(|needs| {
-        needs.iter().all(|need| match need {
-            Need::Member(uid) => uid.type_name().to_string() != ANONYMOUS,
-            Need::Scope(_) => true,
-            Need::Client(id) => !id.is_empty(),
-        })
-    })
+    let has_not = |mark: &Mark| match mark {
+        Mark::Member(uid) => uid.type_name().to_string() != ANONYMOUS,
+        Mark::Scope(_) => true,
+        Mark::Attribute(Attribute::ClientId, id) => !id.is_empty(),
+        Mark::Attribute(..) | Mark::Tag(..) => false,
+    };
+    let mut clauses = guard::of_policy(policy).into_iter();
+    clauses.any(|clause| clause.iter().all(has_not))
 }
 
 /// Whether the policy is about single routes, each by its name. `*` is no name: it is whatever has none.
