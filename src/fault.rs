@@ -1,6 +1,7 @@
 //! One fault in a file that an operator wrote: where it is, what is wrong, and the way out.
 
 pub mod render;
+pub mod yaml;
 
 use std::fmt;
 use std::ops::Range;

@@ -9,8 +9,7 @@ use serde_json::json;
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::case;
-use crate::cli::case::Case;
-use crate::cli::case::CaseFault;
+use crate::cli::case::ReadFault;
 use crate::cli::output::Output;
 use crate::cli::policies;
 use crate::cli::policies::PoliciesFlag;
@@ -19,6 +18,7 @@ use crate::decision::Decision;
 use crate::decision::Telling;
 use crate::decision::decide;
 use crate::policy::PolicySnapshot;
+use crate::request::case::Case;
 
 /// Decide one request offline, and explain the decision
 ///
@@ -58,11 +58,11 @@ impl Check {
     pub(super) fn run(self, output: Output) -> Exit {
         let read = match &self.request {
             Some(path) => case::read(path),
-            None => self.described.case(),
+            None => self.described.case().map_err(ReadFault::from),
         };
         let case = match read {
             Ok(case) => case,
-            Err(CaseFault::Form(fault)) => {
+            Err(ReadFault::Form(fault)) => {
                 output.faults(&[*fault]);
                 return Exit::Usage;
             }
