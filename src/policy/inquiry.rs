@@ -23,6 +23,7 @@ use super::deep;
 use super::engine::Engine;
 use super::engine::Live;
 use super::evaluation::Evaluation;
+use super::evaluation::Verdict;
 use super::explain;
 use super::explain::Explanation;
 use super::foresee;
@@ -96,6 +97,8 @@ pub struct Finding {
     pub is_circumstantial: bool,
     /// Its parts, where it has some: why it came out as it did.
     pub within: Vec<Self>,
+    /// Whether one of those parts would be enough; else all of them are needed.
+    pub any: bool,
 }
 
 /// What a condition came out as.
@@ -118,14 +121,52 @@ pub struct Value {
     pub is: String,
 }
 
-impl Weighed {
-    /// Whether only the circumstances keep it from coming out otherwise.
-    pub fn is_circumstantial(&self) -> bool {
-        !self.findings.is_empty() && self.findings.iter().all(|one| one.is_circumstantial)
+impl Inquiry {
+    /// What of the circumstances would turn it round as far as one policy goes, in words, where
+    /// nothing else is in the way of that policy: a permit that would then hold, all its parts
+    /// together; or a forbid that would no longer, by any one of them. Nothing of an allow.
+    pub fn circumstances(&self) -> Vec<(&PolicyInfo, Vec<String>)> {
+        let (is_denied, forbidden) = match &self.evaluation {
+            Some(evaluation) => (
+                !evaluation.allows(),
+                evaluation.verdict == Verdict::Forbidden,
+            ),
+            None => (false, false),
+        };
+        let permits = self.near.iter().filter(|_| is_denied && !forbidden);
+        let permits = permits.filter_map(|one| {
+            let all = one.findings.iter().map(Finding::turn);
+            Some((&one.policy, all.collect::<Option<Vec<_>>>()?))
+        });
+        let forbids = self.determining.iter().filter(|_| forbidden);
+        let forbids = forbids.filter_map(|one| {
+            let any: Vec<String> = one.findings.iter().filter_map(Finding::turn).collect();
+            (!any.is_empty()).then(|| (&one.policy, vec![any.join("; or ")]))
+        });
+        permits.chain(forbids).collect()
     }
 }
 
 impl Finding {
+    /// What of the circumstances would make it come out otherwise; absent where more than those is in
+    /// its way, or where it cannot be evaluated.
+    fn turn(&self) -> Option<String> {
+        if !self.is_circumstantial || matches!(self.found, Found::Failed(_)) {
+            return None;
+        }
+        let parts = self.within.iter().map(Self::turn);
+        let parts: Vec<String> = if self.any {
+            parts.flatten().collect()
+        } else {
+            parts.collect::<Option<_>>()?
+        };
+        if parts.is_empty() {
+            let plain = || format!("`{}` must be {}", self.condition, self.wanted);
+            return Some(self.must.clone().unwrap_or_else(plain));
+        }
+        Some(parts.join(if self.any { "; or " } else { ", and " }))
+    }
+
     /// Whether the condition, and each part that is told, could be evaluated.
     fn is_clean(&self) -> bool {
         !matches!(self.found, Found::Failed(_)) && self.within.iter().all(Self::is_clean)

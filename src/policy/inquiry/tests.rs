@@ -188,7 +188,12 @@ fn times_are_shown_as_people_write_them() {
         (the time of day must be no earlier than 9h)
     "#);
     let policies = "@id(\"p\") permit (principal, action, resource) when { context.now < datetime(\"2026-01-01\") };";
-    let inquiry = ask(&snapshot(policies, &["s"]), &contractor, &call("s/x"), &early);
+    let inquiry = ask(
+        &snapshot(policies, &["s"]),
+        &contractor,
+        &call("s/x"),
+        &early,
+    );
     insta::assert_snapshot!(lines(&inquiry.near), @r#"
     permit p x.cedar:1
       context.now < datetime("2026-01-01") is false

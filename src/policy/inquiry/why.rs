@@ -178,6 +178,7 @@ impl Scene<'_> {
             must: None,
             is_circumstantial: within.iter().any(|part| part.is_circumstantial),
             within,
+            any: true,
         }]
     }
 
@@ -210,6 +211,7 @@ impl Scene<'_> {
             must: None,
             is_circumstantial: within.iter().all(|part| part.is_circumstantial),
             within,
+            any: false,
         }]
     }
 
@@ -234,6 +236,7 @@ impl Scene<'_> {
             is_circumstantial: reads::of(condition) != Fields::NONE && !of_caller,
             found,
             within: Vec::new(),
+            any: false,
         }]
     }
 
