@@ -258,7 +258,17 @@ fn check_decides_by_flags() {
     ];
     let ran = folder.run(&allowed);
     assert_eq!((ran.code, &*ran.err), (0, ""));
-    insta::assert_snapshot!(ran.out, @"");
+    insta::assert_snapshot!(ran.out, @r#"
+    allow
+      action  tools/call
+      target  Mcp::Tool::"weather/get_forecast"
+      policy  viewer-reads (10-roles.cedar:3)
+
+    forbids that do not hold, the nearest first
+      forbid no-destructive-without-admin (90-forbid.cedar:3)
+        "Only an admin may call a tool that destroys something."
+        resource.destructiveHint is false
+    "#);
     let refused = [
         "check",
         "--role",
@@ -268,7 +278,42 @@ fn check_decides_by_flags() {
     ];
     let ran = folder.run(&refused);
     assert_eq!((ran.code, &*ran.err), (5, ""));
-    insta::assert_snapshot!(ran.out, @"");
+    insta::assert_snapshot!(ran.out, @r#"
+    deny: not_permitted
+      requires any of roles [admin], but client has [viewer]; forbidden by policy no-destructive-without-admin: Only an admin may call a tool that destroys something.
+      action  tools/call
+      target  Mcp::Tool::"weather/delete_station"
+      policy  no-destructive-without-admin (90-forbid.cedar:3)
+
+    decided by
+      forbid no-destructive-without-admin (90-forbid.cedar:3)
+        "Only an admin may call a tool that destroys something."
+        resource.destructiveHint is true
+        principal in Mcp::Role::"admin" is false
+          the caller's roles  [viewer]
+
+    permits that do not hold, the nearest first
+      permit admin-everything (10-roles.cedar:17)
+        principal in Mcp::Role::"admin" is false
+          the caller's roles  [viewer]
+      permit scope-reads (20-scopes.cedar:2)
+        resource == Mcp::Tool::"weather/get_forecast" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit scope-writes (20-scopes.cedar:10)
+        resource == Mcp::Tool::"weather/set_alert" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit viewer-reads (10-roles.cedar:3)
+        resource == Mcp::Tool::"weather/get_forecast" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit editor-writes (10-roles.cedar:10)
+        principal in Mcp::Role::"editor" is false
+          the caller's roles  [viewer]
+        resource == Mcp::Tool::"weather/set_alert" is false
+          resource  Mcp::Tool::"weather/delete_station"
+
+    what would help
+      the role admin
+    "#);
     let lacking = [
         "check",
         "--json",

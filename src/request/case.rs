@@ -1,5 +1,7 @@
 //! A request as people describe it: the form of a policy test.
 
+mod document;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,10 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub use self::document::from_json;
 use crate::config::Resource;
 use crate::identity::Identity;
 use crate::identity::Principal;
@@ -110,7 +114,7 @@ pub struct Written {
     /// `<resource>/<route>`
     pub route: Option<String>,
     /// The arguments of the call, a JSON object.
-    pub arguments: Option<serde_json::Value>,
+    pub arguments: Option<Value>,
     /// The circumstances.
     pub context: WrittenContext,
 }
@@ -175,20 +179,8 @@ impl Written {
     /// The request that is described.
     pub fn case(self) -> Result<Case, CaseFault> {
         let mut operation = self.operation()?;
-        operation.arguments = match self.arguments {
-            None => Arguments::None,
-            Some(value @ serde_json::Value::Object(_)) => {
-                Arguments::Json(Bytes::from(value.to_string()))
-            }
-            Some(_) => return Err(CaseFault::Arguments),
-        };
-        let now_ms = match &self.context.now {
-            None => DEFAULT_NOW_MS,
-            Some(text) => {
-                let at = OffsetDateTime::parse(text, &Rfc3339).map_err(CaseFault::Now)?;
-                i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
-            }
-        };
+        operation.arguments = self.arguments()?;
+        let now_ms = self.context.now_ms()?;
         let context = RequestContext {
             origin: self.context.origin,
             client_ip: Some(self.context.client_ip.unwrap_or(DEFAULT_CLIENT_IP)),
@@ -207,6 +199,27 @@ impl Written {
                 context,
             },
         })
+    }
+
+    /// Everything that keeps it from being a request.
+    fn faults(&self) -> Vec<CaseFault> {
+        [
+            self.operation().err(),
+            self.arguments().err(),
+            self.context.now_ms().err(),
+            self.principal.kind().err(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn arguments(&self) -> Result<Arguments, CaseFault> {
+        match &self.arguments {
+            None => Ok(Arguments::None),
+            Some(value @ Value::Object(_)) => Ok(Arguments::Json(Bytes::from(value.to_string()))),
+            Some(_) => Err(CaseFault::Arguments),
+        }
     }
 
     fn operation(&self) -> Result<Operation, CaseFault> {
@@ -256,15 +269,33 @@ impl Written {
     }
 }
 
+impl WrittenContext {
+    fn now_ms(&self) -> Result<i64, CaseFault> {
+        let Some(text) = &self.now else {
+            return Ok(DEFAULT_NOW_MS);
+        };
+        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(CaseFault::Now)?;
+        let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
+        Ok(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
+}
+
 impl WrittenPrincipal {
+    /// The kind of a caller; absent for a stranger.
+    fn kind(&self) -> Result<Option<PrincipalKind>, CaseFault> {
+        match self.kind.as_deref() {
+            Some("Anonymous") => Ok(None),
+            Some("User") | None => Ok(Some(PrincipalKind::User)),
+            Some("Client") => Ok(Some(PrincipalKind::Client)),
+            Some("ApiKey") => Ok(Some(PrincipalKind::ApiKey)),
+            Some(other) => Err(CaseFault::PrincipalType(other.to_owned())),
+        }
+    }
+
     /// The caller that is described.
     pub fn identity(self) -> Result<Identity, CaseFault> {
-        let kind = match self.kind.as_deref() {
-            Some("Anonymous") => return Ok(Identity::Anonymous),
-            Some("User") | None => PrincipalKind::User,
-            Some("Client") => PrincipalKind::Client,
-            Some("ApiKey") => PrincipalKind::ApiKey,
-            Some(other) => return Err(CaseFault::PrincipalType(other.to_owned())),
+        let Some(kind) = self.kind()? else {
+            return Ok(Identity::Anonymous);
         };
         let id = match kind {
             PrincipalKind::User => format!("{}#{}", self.issuer, self.subject),
