@@ -314,6 +314,11 @@ fn check_decides_by_flags() {
     what would help
       the role admin
     "#);
+}
+
+#[test]
+fn check_prints_a_json_object() {
+    let folder = Folder::new();
     let lacking = [
         "check",
         "--json",

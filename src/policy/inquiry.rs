@@ -353,7 +353,7 @@ impl Teller<'_> {
                 weighed.push(weighing);
             }
         }
-        weighed.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        weighed.sort_by_key(|(unmet, findings, _)| (*unmet, *findings));
         let mut near: Vec<Weighed> = weighed.into_iter().map(|(_, _, one)| one).collect();
         near.truncate(MAX_NEAR);
         far.near.sort_by_key(|(distance, _)| *distance);

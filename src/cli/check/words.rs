@@ -10,6 +10,7 @@ use crate::decision::inquiry::Answer;
 use crate::decision::inquiry::Asked;
 use crate::decision::inquiry::Outcome;
 use crate::decision::inquiry::document;
+use crate::policy::Evaluation;
 use crate::policy::Explanation;
 use crate::policy::Inquiry;
 use crate::policy::PolicyInfo;
@@ -88,7 +89,7 @@ impl Page {
     }
 
     fn inquiry(&mut self, inquiry: &Inquiry) {
-        let is_allowed = inquiry.evaluation.as_ref().is_some_and(|it| it.allows());
+        let is_allowed = inquiry.evaluation.as_ref().is_some_and(Evaluation::allows);
         // The head names them all; here stand those with something to say of them.
         let decided = inquiry.determining.iter();
         let decided: Vec<&Weighed> = decided.filter(|one| !one.findings.is_empty()).collect();

@@ -1,15 +1,16 @@
 //! An explanation as a JSON document. Its names are stable.
 
-use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+mod asked;
 
+use serde::Serialize;
+
+use self::asked::Context;
+use self::asked::Principal;
+use self::asked::strs;
 use crate::decision::Decision;
 use crate::decision::inquiry::Answer;
 use crate::decision::inquiry::Asked;
 use crate::decision::inquiry::Outcome;
-use crate::identity::Identity;
-use crate::identity::PrincipalKind;
 use crate::policy::Explanation;
 use crate::policy::Foresight;
 use crate::policy::Inquiry;
@@ -87,25 +88,6 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Principal<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: &'a str,
-    client_id: &'a str,
-    roles: Vec<&'a str>,
-    groups: Vec<&'a str>,
-    scopes: Vec<&'a str>,
-    tenant: &'a str,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    client_ip: Option<std::net::IpAddr>,
-    now: Option<String>,
-    origin: &'a str,
-}
-
-#[derive(Serialize)]
 struct Explained<'a> {
     action: &'static str,
     target: String,
@@ -145,7 +127,8 @@ struct Failure<'a> {
 
 #[derive(Serialize)]
 struct Condition<'a> {
-    condition: &'a str,
+    #[serde(rename = "condition")]
+    text: &'a str,
     wanted: bool,
     found: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,7 +186,6 @@ struct Circumstance<'a> {
 impl<'a> Document<'a> {
     fn of(asked: Asked<'a>, answer: &'a Answer, policies: &'a PolicySnapshot) -> Self {
         let first = &asked.request.operations.first;
-        let context = &asked.request.context;
         let mut document = Self {
             decision: answer.outcome.word(),
             reason: None,
@@ -216,12 +198,8 @@ impl<'a> Document<'a> {
             missing: &[],
             policy_generation: policies.generation(),
             policy_digest: policies.digest(),
-            principal: principal(asked.identity),
-            context: Context {
-                client_ip: context.client_ip,
-                now: time(context.now_ms),
-                origin: &context.origin,
-            },
+            principal: Principal::of(asked.identity),
+            context: Context::of(&asked.request.context),
             operations: answer.operations.iter().map(Explained::of).collect(),
             more_operations: answer.more_operations,
         };
@@ -328,7 +306,7 @@ impl<'a> Condition<'a> {
         let within = || finding.within.iter().map(Self::of).collect();
         let has_parts = !finding.within.is_empty();
         Self {
-            condition: &finding.condition,
+            text: &finding.condition,
             wanted: finding.wanted,
             found,
             error,
@@ -363,42 +341,4 @@ fn parts(requirements: &[Requirement]) -> Vec<Part<'_>> {
         Requirement::Client(name) => Part::Client(name),
     });
     all.collect()
-}
-
-fn principal(identity: &Identity) -> Principal<'_> {
-    match identity {
-        Identity::Anonymous => Principal {
-            kind: "Anonymous",
-            id: "anonymous",
-            client_id: "",
-            roles: Vec::new(),
-            groups: Vec::new(),
-            scopes: Vec::new(),
-            tenant: "",
-        },
-        Identity::Verified(principal) => Principal {
-            kind: match principal.kind {
-                PrincipalKind::User => "User",
-                PrincipalKind::Client => "Client",
-                PrincipalKind::ApiKey => "ApiKey",
-            },
-            id: &principal.id,
-            client_id: &principal.client_id,
-            roles: strs(&principal.roles),
-            groups: strs(&principal.groups),
-            scopes: strs(&principal.scopes),
-            tenant: &principal.tenant,
-        },
-    }
-}
-
-fn strs<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
-    names.into_iter().map(String::as_str).collect()
-}
-
-/// As records write it; absent for a time that has no such form.
-fn time(now_ms: i64) -> Option<String> {
-    let nanoseconds = i128::from(now_ms).saturating_mul(1_000_000);
-    let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
-    at.format(&Rfc3339).ok()
 }

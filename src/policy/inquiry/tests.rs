@@ -1,6 +1,7 @@
 //! What explanations say of the examples, and what holds for any policies and any request.
 
 mod properties;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -27,21 +28,20 @@ use crate::request::RequestContext;
 
 /// Everything on a line each, parts further in.
 fn lines(weighed: &[Weighed]) -> String {
-    let mut text = String::new();
+    let mut all = Vec::new();
     for one in weighed {
-        let effect = if one.policy.forbid {
-            "forbid"
-        } else {
-            "permit"
-        };
         let policy = &one.policy;
-        text += &format!("{effect} {} {}:{}\n", policy.id, policy.file, policy.line);
-        tell(&one.findings, 1, &mut text);
+        let effect = if policy.forbid { "forbid" } else { "permit" };
+        all.push(format!(
+            "{effect} {} {}:{}\n",
+            policy.id, policy.file, policy.line
+        ));
+        tell(&one.findings, 1, &mut all);
     }
-    text
+    all.concat()
 }
 
-fn tell(findings: &[Finding], depth: usize, text: &mut String) {
+fn tell(findings: &[Finding], depth: usize, all: &mut Vec<String>) {
     for finding in findings {
         let found = match &finding.found {
             Found::True => "true".to_owned(),
@@ -49,14 +49,14 @@ fn tell(findings: &[Finding], depth: usize, text: &mut String) {
             Found::Failed(message) => format!("FAILED: {message}"),
         };
         let indent = "  ".repeat(depth);
-        *text += &format!("{indent}{} is {found}\n", finding.condition);
+        all.push(format!("{indent}{} is {found}\n", finding.condition));
         for value in &finding.values {
-            *text += &format!("{indent}  {}: {}\n", value.of, value.is);
+            all.push(format!("{indent}  {}: {}\n", value.of, value.is));
         }
         if let Some(must) = &finding.must {
-            *text += &format!("{indent}  ({must})\n");
+            all.push(format!("{indent}  ({must})\n"));
         }
-        tell(&finding.within, depth.saturating_add(1), text);
+        tell(&finding.within, depth.saturating_add(1), all);
     }
 }
 
@@ -294,126 +294,6 @@ fn conditions_are_taken_apart_as_cedar_reads_them() {
       (context.args.getTag("n").long * 9223372036854775807) > 0 is FAILED: integer overflow while attempting to multiply the values `3` and `9223372036854775807`
         context.args.getTag("n").long: 3
     "#);
-}
-
-/// The innermost of the last.
-fn last(finding: &Finding) -> &Finding {
-    finding.within.last().map_or(finding, last)
-}
-
-#[test]
-fn circumstances_are_put_into_words() {
-    let sent = "{\"n\": 3, \"s\": \"a\", \"b\": false, \"d\": 0.5}";
-    let said = |conditions: &str| {
-        let policies = format!("@id(\"p\") permit (principal, action, resource) {conditions};");
-        let call = with_arguments(call("s/x"), sent);
-        let snapshot = snapshot(&policies, &["s"]);
-        let inquiry = ask(&snapshot, &verified(user("", "")), &call, &context());
-        let finding = &inquiry.near[0].findings[0];
-        (
-            last(finding).must.clone().unwrap_or_default(),
-            finding.is_circumstantial,
-        )
-    };
-    // As the validator wants it: nothing is read that may not be there.
-    let read = |name: &str, field: &str, rest: &str| {
-        let value = format!("context.args.getTag(\"{name}\")");
-        let there = format!("context.args.hasTag(\"{name}\") && {value} has {field}");
-        format!(
-            "{there} && {}",
-            rest.replace("IT", &format!("{value}.{field}"))
-        )
-    };
-    let n = |rest: &str| read("n", "long", rest);
-    for (conditions, must) in [
-        (
-            "when { context.args.hasTag(\"m\") }".to_owned(),
-            "the argument `m` must be sent",
-        ),
-        (
-            "unless { context.args.hasTag(\"n\") }".to_owned(),
-            "the argument `n` must not be sent",
-        ),
-        (
-            format!("when {{ {} }}", n("IT > 5")),
-            "the argument `n` must be more than 5",
-        ),
-        (
-            format!("unless {{ {} }}", n("IT <= 5")),
-            "the argument `n` must be more than 5",
-        ),
-        (
-            format!("when {{ {} }}", n("5 < IT")),
-            "the argument `n` must be more than 5",
-        ),
-        (
-            format!("when {{ {} }}", n("IT != 3")),
-            "the argument `n` must be other than 3",
-        ),
-        (format!("when {{ {} }}", n("IT * 2 > 60")), ""),
-        (
-            format!("when {{ {} }}", read("n", "string", "IT == \"\"")),
-            "the argument `n` must be a string",
-        ),
-        (
-            format!("when {{ {} }}", read("b", "bool", "IT")),
-            "the argument `b` must be true",
-        ),
-        (
-            format!(
-                "when {{ {} }}",
-                read("d", "decimal", "IT.greaterThan(decimal(\"0.5\"))")
-            ),
-            "the argument `d` must be more than 0.5",
-        ),
-        (
-            format!(
-                "when {{ {} }}",
-                read("s", "string", "[\"b\", \"c\"].contains(IT)")
-            ),
-            "the argument `s` must be one of [\"b\", \"c\"]",
-        ),
-        (
-            format!("when {{ {} }}", read("s", "string", "IT like \"b*\"")),
-            "the argument `s` must be like `b*`",
-        ),
-        (
-            "when { context.now.toTime() < duration(\"9h\") }".to_owned(),
-            "the time of day must be before 9h",
-        ),
-        (
-            "when { context.now >= datetime(\"2027-01-01\") }".to_owned(),
-            "the time must be no earlier than 2027-01-01",
-        ),
-        (
-            "unless { context.clientIp.isInRange(ip(\"10.0.0.0/8\")) }".to_owned(),
-            "the client's address must be outside 10.0.0.0/8",
-        ),
-        (
-            "when { context.clientIp.isLoopback() }".to_owned(),
-            "the client's address must be a loopback address",
-        ),
-        (
-            "when { context.http.method == \"GET\" }".to_owned(),
-            "the HTTP method must be \"GET\"",
-        ),
-    ] {
-        assert_eq!(said(&conditions), (must.to_owned(), true), "{conditions}");
-    }
-    for (conditions, circumstantial) in [
-        ("when { principal.tenant == \"a\" }", false),
-        ("when { principal.tenant == context.http.host }", false),
-        (
-            "when { context.http.host == \"a\" || principal.tenant == \"a\" }",
-            true,
-        ),
-        (
-            "when { context.http.host == \"a\" && principal.tenant == \"a\" }",
-            true,
-        ),
-    ] {
-        assert_eq!(said(conditions).1, circumstantial, "{conditions}");
-    }
 }
 
 #[test]

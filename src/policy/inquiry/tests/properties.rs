@@ -101,10 +101,10 @@ proptest! {
             // Every policy that could have made it otherwise is accounted for.
             let all = snapshot.engine.policies.iter();
             let others = all.filter(|live| live.forbid == decided.allows()).count();
-            let told = inquiry.near.len() + inquiry.more + inquiry.elsewhere;
+            let told = [inquiry.near.len(), inquiry.more, inquiry.elsewhere];
             let held = if decided.allows() { 0 } else { inquiry.overruled.len() };
             if inquiry.is_complete {
-                prop_assert_eq!(told + held, others);
+                prop_assert_eq!(told.into_iter().chain([held]).sum::<usize>(), others);
             }
         }
     }
