@@ -249,14 +249,8 @@ fn a_missing_configuration_is_named_by_every_command_that_reads_one() {
 #[test]
 fn check_decides_by_flags() {
     let folder = Folder::new();
-    let allowed = [
-        "check",
-        "--role",
-        "viewer",
-        "--tool",
-        "weather/get_forecast",
-    ];
-    let ran = folder.run(&allowed);
+    let viewer = ["check", "--role", "viewer", "--tool"];
+    let ran = folder.run(&[&viewer[..], &["weather/get_forecast"]].concat());
     assert_eq!((ran.code, &*ran.err), (0, ""));
     insta::assert_snapshot!(ran.out, @r#"
     allow
@@ -269,14 +263,7 @@ fn check_decides_by_flags() {
         "Only an admin may call a tool that destroys something."
         resource.destructiveHint is false
     "#);
-    let refused = [
-        "check",
-        "--role",
-        "viewer",
-        "--tool",
-        "weather/delete_station",
-    ];
-    let ran = folder.run(&refused);
+    let ran = folder.run(&[&viewer[..], &["weather/delete_station"]].concat());
     assert_eq!((ran.code, &*ran.err), (5, ""));
     insta::assert_snapshot!(ran.out, @r#"
     deny: not_permitted

@@ -151,3 +151,40 @@ fn in_pieces(verdicts: &[Option<bool>], foreseen: &[Foresight], more: u64) -> Ou
     }
     Outcome::Unclear { missing }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_certain_and_an_allow_needs_everything() {
+        let unclear = |what: &str| Foresight::Unclear {
+            missing: BTreeSet::from([what.to_owned()]),
+            policies: BTreeSet::new(),
+        };
+        let both = [unclear("b"), unclear("a")];
+        for (verdicts, foreseen, more, word, told) in [
+            (&[Some(true), Some(true)][..], &[][..], 0, "allow", &[][..]),
+            (&[Some(true), Some(false)], &[], 0, "deny", &[]),
+            (&[None, Some(false)], &both[..1], 3, "deny", &[]),
+            (&[None, None], &both, 0, "unclear", &["a", "b"]),
+            (
+                &[Some(true)],
+                &[],
+                2,
+                "unclear",
+                &["2 more operations of the request"],
+            ),
+        ] {
+            let outcome = in_pieces(verdicts, foreseen, more);
+            assert_eq!(outcome.word(), word, "{verdicts:?}");
+            let missing = match outcome {
+                Outcome::Unclear { missing } => missing,
+                Outcome::Decided(_) | Outcome::Foreseen { .. } => Vec::new(),
+            };
+            assert_eq!(missing, told, "{verdicts:?}");
+        }
+    }
+}
