@@ -2,6 +2,7 @@
 
 mod core;
 mod follow;
+mod inquire;
 mod listeners;
 mod reload;
 mod revocations;

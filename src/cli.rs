@@ -20,7 +20,6 @@ mod test;
 mod token;
 mod validate;
 mod version;
-mod yaml_fault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

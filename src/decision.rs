@@ -2,6 +2,7 @@
 
 pub mod challenge;
 pub mod headers;
+pub mod inquiry;
 pub mod metadata;
 pub mod status;
 

@@ -2,6 +2,7 @@
 
 mod lint;
 pub mod render;
+pub mod yaml;
 
 use std::fmt;
 use std::ops::Range;

@@ -40,6 +40,7 @@ mod gaps;
 mod guard;
 mod hierarchy;
 mod index;
+pub mod inquiry;
 mod lint;
 mod load;
 pub mod manifest;
@@ -89,6 +90,7 @@ pub use self::foresee::Foresight;
 pub use self::gaps::Gaps;
 pub use self::gaps::KnownArguments;
 pub use self::gaps::Part;
+pub use self::inquiry::Inquiry;
 pub use self::names::Names;
 pub use self::standing::Dependence;
 pub use self::standing::Meant;
@@ -140,6 +142,8 @@ pub struct PolicyInfo {
     pub file: Arc<str>,
     /// The line of its first character, from 1.
     pub line: usize,
+    /// Its `@reason`.
+    pub reason: Option<Arc<str>>,
 }
 
 impl PolicySnapshot {
@@ -259,6 +263,24 @@ impl PolicySnapshot {
         identity: &Identity,
     ) -> Explanation {
         explain::explain(&self.engine, operation, context, identity)
+    }
+
+    /// Everything there is to say of one operation of an [enriched](Self::enrich) caller, for
+    /// operators; `gaps` is what of the request is not known. It takes longer than a check may.
+    pub fn inquire(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        identity: &Identity,
+        gaps: &Gaps,
+    ) -> Inquiry {
+        let question = inquiry::Question {
+            operation,
+            context,
+            identity,
+            gaps,
+        };
+        inquiry::inquire(&self.engine, &self.listed, question)
     }
 
     /// The smallest set of scopes with which this caller would be allowed everything at once, those

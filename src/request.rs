@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod arguments;
+pub mod case;
 mod client_ip;
 pub mod envoy;
 pub mod forwarded;

@@ -249,29 +249,21 @@ fn a_missing_configuration_is_named_by_every_command_that_reads_one() {
 #[test]
 fn check_decides_by_flags() {
     let folder = Folder::new();
-    let allowed = [
-        "check",
-        "--role",
-        "viewer",
-        "--tool",
-        "weather/get_forecast",
-    ];
-    let ran = folder.run(&allowed);
+    let viewer = ["check", "--role", "viewer", "--tool"];
+    let ran = folder.run(&[&viewer[..], &["weather/get_forecast"]].concat());
     assert_eq!((ran.code, &*ran.err), (0, ""));
     insta::assert_snapshot!(ran.out, @r#"
     allow
       action  tools/call
       target  Mcp::Tool::"weather/get_forecast"
       policy  viewer-reads (10-roles.cedar:3)
+
+    forbids that do not hold, the nearest first
+      forbid no-destructive-without-admin (90-forbid.cedar:3)
+        "Only an admin may call a tool that destroys something."
+        resource.destructiveHint is false
     "#);
-    let refused = [
-        "check",
-        "--role",
-        "viewer",
-        "--tool",
-        "weather/delete_station",
-    ];
-    let ran = folder.run(&refused);
+    let ran = folder.run(&[&viewer[..], &["weather/delete_station"]].concat());
     assert_eq!((ran.code, &*ran.err), (5, ""));
     insta::assert_snapshot!(ran.out, @r#"
     deny: not_permitted
@@ -279,7 +271,41 @@ fn check_decides_by_flags() {
       action  tools/call
       target  Mcp::Tool::"weather/delete_station"
       policy  no-destructive-without-admin (90-forbid.cedar:3)
+
+    decided by
+      forbid no-destructive-without-admin (90-forbid.cedar:3)
+        "Only an admin may call a tool that destroys something."
+        resource.destructiveHint is true
+        principal in Mcp::Role::"admin" is false
+          the caller's roles  [viewer]
+
+    permits that do not hold, the nearest first
+      permit admin-everything (10-roles.cedar:17)
+        principal in Mcp::Role::"admin" is false
+          the caller's roles  [viewer]
+      permit scope-reads (20-scopes.cedar:2)
+        resource == Mcp::Tool::"weather/get_forecast" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit scope-writes (20-scopes.cedar:10)
+        resource == Mcp::Tool::"weather/set_alert" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit viewer-reads (10-roles.cedar:3)
+        resource == Mcp::Tool::"weather/get_forecast" is false
+          resource  Mcp::Tool::"weather/delete_station"
+      permit editor-writes (10-roles.cedar:10)
+        principal in Mcp::Role::"editor" is false
+          the caller's roles  [viewer]
+        resource == Mcp::Tool::"weather/set_alert" is false
+          resource  Mcp::Tool::"weather/delete_station"
+
+    what would help
+      the role admin
     "#);
+}
+
+#[test]
+fn check_prints_a_json_object() {
+    let folder = Folder::new();
     let lacking = [
         "check",
         "--json",
@@ -819,6 +845,7 @@ const COMMANDS: [(&str, &[&str]); 21] = [
             "--policies-dir",
             "--request",
             "--json",
+            "--format",
             "--principal-type",
             "--role",
             "--scope",

@@ -10,10 +10,12 @@ use tonic_health::server::HealthReporter;
 use crate::app::Addresses;
 use crate::app::StartError;
 use crate::app::core::Core;
+use crate::app::inquire::Inquirer;
 use crate::config::Address;
 use crate::shutdown::Shutdown;
 use crate::transport::admin;
 use crate::transport::admin::Admin;
+use crate::transport::admin::explain::Explainer;
 use crate::transport::budget::Budget;
 use crate::transport::grpc;
 use crate::transport::grpc::GrpcService;
@@ -91,11 +93,18 @@ pub(super) async fn listen(
 fn operators(core: &Core, shutdown: &Shutdown) -> Admin {
     let status = core.status(shutdown.readiness());
     let before_scrape = status.clone();
+    let listing = Inquirer {
+        config: Arc::clone(&core.config),
+        snapshot: Arc::clone(&core.snapshot),
+    };
+    let inquirer = listing.clone();
     Admin {
         readiness: shutdown.readiness(),
         metrics: Arc::clone(&status.metrics),
         before_scrape: Arc::new(move || before_scrape.refresh_metrics()),
         status: Arc::new(move || status.document()),
+        policies: Arc::new(move || listing.policies()),
+        explainer: Explainer::new(Arc::new(move |body| inquirer.explain(body))),
         token: core.config.admin_token.clone(),
     }
 }

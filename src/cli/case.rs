@@ -1,48 +1,25 @@
-//! A request as people describe it: the form of a policy test.
+//! A request as people describe it, read from a file.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::Deserialize;
 use thiserror::Error;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::cli::yaml_fault;
-use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Source;
-use crate::identity::Identity;
-use crate::identity::Principal;
-use crate::identity::PrincipalKind;
-use crate::request::AccessRequest;
-use crate::request::Action;
-use crate::request::Arguments;
-use crate::request::Operation;
-use crate::request::Operations;
-use crate::request::RequestContext;
-use crate::request::Target;
-use crate::request::Thing;
+use crate::fault::yaml;
+use crate::request::case::Case;
+use crate::request::case::CaseFault;
+use crate::request::case::Written;
 
 /// Largest request file, in bytes.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// What holds where the description is silent: 2026-01-01T12:00:00Z.
-const DEFAULT_NOW_MS: i64 = 1_767_268_800_000;
-
-/// What holds where the description is silent: an address of documentation (RFC 5737).
-const DEFAULT_CLIENT_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-
-/// A description that cannot be used.
+/// A description that cannot be read, or not be used.
 #[derive(Debug, Error)]
-pub(super) enum CaseFault {
+pub(super) enum ReadFault {
     #[error("`{path}` cannot be read")]
     Read { path: String, source: io::Error },
     #[error("`{path}` is larger than {LARGEST_FILE} bytes")]
@@ -50,99 +27,20 @@ pub(super) enum CaseFault {
     #[error("{0}")]
     Form(Box<Fault>),
     #[error("`{path}`")]
-    In { path: String, source: Box<Self> },
-    #[error(
-        "name a target: one of tool, uri, prompt, server, task or route, as in `--tool weather/get_forecast`, \
-         or a file that does with `--request`"
-    )]
-    NoTarget,
-    #[error("name only one of tool, uri, prompt, server, task and route")]
-    TwoTargets,
-    #[error("`{0}` is not `<resource>/<name>`, as in `weather/get_forecast`")]
-    Target(String),
-    #[error("no resource of the configuration is named `{name}`; there is {known}")]
-    Resource { name: String, known: String },
-    #[error("action `{0}` is not in the schema; `cedargate schema cedar` lists them")]
-    Action(String),
-    #[error("a server as target needs an action, such as `tools/list`")]
-    NoAction,
-    #[error("principal type `{0}` is none of User, Client, ApiKey, Anonymous")]
-    PrincipalType(String),
-    #[error("`now` is not a time such as 2026-01-01T12:00:00Z")]
-    Now(#[source] time::error::Parse),
-    #[error("the arguments are not a JSON object")]
-    Arguments,
-}
-
-/// A described request, ready to decide.
-#[derive(Debug)]
-pub(super) struct Case {
-    pub(super) identity: Identity,
-    pub(super) request: AccessRequest,
-}
-
-impl Case {
-    /// Whether an issuer could give the caller more scopes: not to the holder of a key.
-    pub(super) fn has_issuer(&self) -> bool {
-        match &self.identity {
-            Identity::Anonymous => true,
-            Identity::Verified(principal) => principal.kind != PrincipalKind::ApiKey,
-        }
-    }
-}
-
-/// The description, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Written {
-    pub(super) principal: WrittenPrincipal,
-    pub(super) action: Option<String>,
-    pub(super) tool: Option<String>,
-    pub(super) uri: Option<String>,
-    pub(super) prompt: Option<String>,
-    pub(super) server: Option<String>,
-    pub(super) task: Option<String>,
-    pub(super) route: Option<String>,
-    pub(super) arguments: Option<serde_json::Value>,
-    pub(super) context: WrittenContext,
-}
-
-/// The caller, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct WrittenPrincipal {
-    #[serde(rename = "type")]
-    pub(super) kind: Option<String>,
-    pub(super) issuer: String,
-    pub(super) subject: String,
-    pub(super) client_id: String,
-    pub(super) roles: BTreeSet<String>,
-    pub(super) groups: BTreeSet<String>,
-    pub(super) scopes: BTreeSet<String>,
-    pub(super) tenant: String,
-    pub(super) email: String,
-    pub(super) audience: BTreeSet<String>,
-    pub(super) claims: BTreeMap<String, BTreeSet<String>>,
-}
-
-/// The circumstances, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct WrittenContext {
-    pub(super) client_ip: Option<IpAddr>,
-    pub(super) now: Option<String>,
-    pub(super) origin: String,
+    In { path: String, source: CaseFault },
+    #[error(transparent)]
+    Case(#[from] CaseFault),
 }
 
 /// Reads a description from a file, or from standard input for `-`.
-pub(super) fn read(path: &Path) -> Result<Case, CaseFault> {
+pub(super) fn read(path: &Path) -> Result<Case, ReadFault> {
     parse(&source(path)?)
 }
 
 /// Reads a file, or standard input for `-`.
-pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
+pub(super) fn source(path: &Path) -> Result<Source, ReadFault> {
     let name = path.display().to_string();
-    let failed = |source| CaseFault::Read {
+    let failed = |source| ReadFault::Read {
         path: name.clone(),
         source,
     };
@@ -160,7 +58,7 @@ pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
     };
     let length = read.map_err(failed)?;
     if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
-        return Err(CaseFault::Large { path: name });
+        return Err(ReadFault::Large { path: name });
     }
     Ok(Source {
         name: name.into(),
@@ -168,201 +66,12 @@ pub(super) fn source(path: &Path) -> Result<Source, CaseFault> {
     })
 }
 
-fn parse(source: &Source) -> Result<Case, CaseFault> {
+fn parse(source: &Source) -> Result<Case, ReadFault> {
     let options = serde_saphyr::options! { with_snippet: false };
     let written: Result<Written, _> = serde_saphyr::from_str_with_options(&source.text, options);
-    let written =
-        written.map_err(|error| CaseFault::Form(Box::new(yaml_fault::of(source, &error))))?;
-    written.case().map_err(|fault| CaseFault::In {
+    let written = written.map_err(|error| ReadFault::Form(Box::new(yaml::of(source, &error))))?;
+    written.case().map_err(|fault| ReadFault::In {
         path: source.name.to_string(),
-        source: Box::new(fault),
+        source: fault,
     })
-}
-
-impl Case {
-    /// Whether `serve` could ever be asked this: it answers 404 for what is not configured.
-    pub(super) fn is_possible(&self, resources: &[Arc<Resource>]) -> Result<(), CaseFault> {
-        let name = &self.request.operations.first.target.server;
-        if resources.iter().any(|resource| resource.name == *name) {
-            return Ok(());
-        }
-        let known: Vec<_> = resources.iter().map(|r| format!("`{}`", r.name)).collect();
-        Err(CaseFault::Resource {
-            name: name.to_string(),
-            known: known.join(", "),
-        })
-    }
-}
-
-impl Written {
-    /// The request that is described.
-    pub(super) fn case(self) -> Result<Case, CaseFault> {
-        let mut operation = self.operation()?;
-        operation.arguments = match self.arguments {
-            None => Arguments::None,
-            Some(value @ serde_json::Value::Object(_)) => {
-                Arguments::Json(Bytes::from(value.to_string()))
-            }
-            Some(_) => return Err(CaseFault::Arguments),
-        };
-        let now_ms = match &self.context.now {
-            None => DEFAULT_NOW_MS,
-            Some(text) => {
-                let at = OffsetDateTime::parse(text, &Rfc3339).map_err(CaseFault::Now)?;
-                i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
-            }
-        };
-        let context = RequestContext {
-            origin: self.context.origin,
-            client_ip: Some(self.context.client_ip.unwrap_or(DEFAULT_CLIENT_IP)),
-            now_ms,
-            ..RequestContext::default()
-        };
-        let operations = Operations {
-            first: operation,
-            rest: Vec::new(),
-        };
-        let identity = self.principal.identity()?;
-        Ok(Case {
-            identity,
-            request: AccessRequest {
-                operations,
-                context,
-            },
-        })
-    }
-
-    fn operation(&self) -> Result<Operation, CaseFault> {
-        let named = |text: &Option<String>, usual: Action, thing: fn(String) -> Thing| {
-            text.as_ref().map(|text| {
-                let (server, name) = text
-                    .split_once('/')
-                    .ok_or_else(|| CaseFault::Target(text.clone()))?;
-                Ok((server.to_owned(), thing(name.to_owned()), Some(usual)))
-            })
-        };
-        let server = self
-            .server
-            .as_ref()
-            .map(|name| Ok((name.clone(), Thing::Server, None)));
-        let mut targets = [
-            named(&self.tool, Action::ToolsCall, Thing::Tool),
-            named(&self.uri, Action::ResourcesRead, Thing::Resource),
-            named(&self.prompt, Action::PromptsGet, Thing::Prompt),
-            named(&self.task, Action::TasksGet, Thing::Task),
-            named(&self.route, Action::Get, |name| {
-                Thing::Route(Arc::from(name))
-            }),
-            server,
-        ]
-        .into_iter()
-        .flatten();
-        let (server, thing, usual) = targets.next().ok_or(CaseFault::NoTarget)??;
-        if targets.next().is_some() {
-            return Err(CaseFault::TwoTargets);
-        }
-        let action = match &self.action {
-            Some(name) => Action::ALL
-                .into_iter()
-                .find(|action| action.as_str() == name)
-                .ok_or_else(|| CaseFault::Action(name.clone()))?,
-            None => usual.ok_or(CaseFault::NoAction)?,
-        };
-        Ok(Operation {
-            action,
-            target: Target {
-                server: Arc::from(server),
-                thing,
-            },
-            arguments: Arguments::None,
-        })
-    }
-}
-
-impl WrittenPrincipal {
-    /// The caller that is described.
-    pub(super) fn identity(self) -> Result<Identity, CaseFault> {
-        let kind = match self.kind.as_deref() {
-            Some("Anonymous") => return Ok(Identity::Anonymous),
-            Some("User") | None => PrincipalKind::User,
-            Some("Client") => PrincipalKind::Client,
-            Some("ApiKey") => PrincipalKind::ApiKey,
-            Some(other) => return Err(CaseFault::PrincipalType(other.to_owned())),
-        };
-        let id = match kind {
-            PrincipalKind::User => format!("{}#{}", self.issuer, self.subject),
-            PrincipalKind::Client => format!("{}#{}", self.issuer, self.client_id),
-            PrincipalKind::ApiKey => self.subject.clone(),
-        };
-        Ok(Identity::Verified(Arc::new(Principal {
-            kind,
-            id,
-            authenticator: Arc::from(""),
-            issuer: self.issuer,
-            subject: self.subject,
-            client_id: self.client_id,
-            tenant: self.tenant,
-            email: self.email,
-            name: String::new(),
-            roles: self.roles,
-            groups: self.groups,
-            scopes: self.scopes,
-            audience: self.audience,
-            claims: self.claims,
-        })))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(text: &str) -> String {
-        let written: Written = serde_saphyr::from_str(text).unwrap();
-        written.case().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_description_becomes_a_request() {
-        let text = "principal: {subject: alice, issuer: i, roles: [viewer]}\n\
-                    tool: weather/a/b\narguments: {city: Berne}\n\
-                    context: {now: \"2026-01-01T00:00:00Z\"}\n";
-        let case = serde_saphyr::from_str::<Written>(text)
-            .unwrap()
-            .case()
-            .unwrap();
-        let operation = &case.request.operations.first;
-        assert_eq!(operation.action, Action::ToolsCall);
-        assert_eq!(operation.target.thing, Thing::Tool("a/b".to_owned()));
-        assert_eq!(case.request.context.now_ms, 1_767_225_600_000);
-        let Identity::Verified(principal) = case.identity else {
-            panic!("a user")
-        };
-        assert_eq!(principal.id, "i#alice");
-    }
-
-    #[test]
-    fn every_fault_says_what_to_do() {
-        for (text, expected) in [
-            ("{}", "one of tool"),
-            ("{tool: a/b, prompt: a/c}", "only one of"),
-            ("{tool: ab}", "`ab` is not"),
-            ("{server: a}", "needs an action"),
-            (
-                "{server: a, action: tools/lst}",
-                "`tools/lst` is not in the schema",
-            ),
-            ("{tool: a/b, arguments: [1]}", "not a JSON object"),
-            (
-                "{tool: a/b, principal: {type: Robot}}",
-                "`Robot` is none of",
-            ),
-            (
-                "{tool: a/b, context: {now: yesterday}}",
-                "`now` is not a time",
-            ),
-        ] {
-            assert!(fault(text).contains(expected), "{text}: {}", fault(text));
-        }
-    }
 }

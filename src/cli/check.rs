@@ -1,30 +1,30 @@
 //! `cedargate check`
 
 mod flags;
+mod words;
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use clap::ValueEnum;
 
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::case;
-use crate::cli::case::Case;
-use crate::cli::case::CaseFault;
+use crate::cli::case::ReadFault;
 use crate::cli::output::Output;
 use crate::cli::policies;
 use crate::cli::policies::PoliciesFlag;
 use crate::config;
-use crate::decision::Decision;
-use crate::decision::Telling;
-use crate::decision::decide;
-use crate::policy::PolicySnapshot;
+use crate::decision::inquiry;
+use crate::decision::inquiry::Asked;
+use crate::decision::inquiry::document;
 
 /// Decide one request offline, and explain the decision
 ///
 /// The policies are those of the configuration, and the decision is taken by the code that `serve`
 /// runs. The caller is described, not proved: no token is read. What `principals.yaml` says of the
-/// caller is added, as it is by `serve`.
+/// caller is added, as it is by `serve`. The explanation names the policies that decide, those that
+/// nearly did, nearest first, and the condition at which each stops, with the values that it met.
 ///
 /// A request file is YAML (or JSON) in the form of a policy test, without `expect`:
 ///
@@ -49,20 +49,32 @@ pub(super) struct Check {
     request: Option<PathBuf>,
     #[command(flatten)]
     described: flags::Flags,
-    /// Print the decision as a JSON object
-    #[arg(long)]
+    /// How the decision is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+/// How the decision is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
 }
 
 impl Check {
     pub(super) fn run(self, output: Output) -> Exit {
         let read = match &self.request {
             Some(path) => case::read(path),
-            None => self.described.case(),
+            None => self.described.case().map_err(ReadFault::from),
         };
         let case = match read {
             Ok(case) => case,
-            Err(CaseFault::Form(fault)) => {
+            Err(ReadFault::Form(fault)) => {
                 output.faults(&[*fault]);
                 return Exit::Usage;
             }
@@ -81,88 +93,23 @@ impl Check {
         };
         policies::warn(output, &config.policies.dir, &policies);
         let identity = policies.enrich_identity(&case.identity);
-        let decision = decide(
-            &case.request,
-            &identity,
-            &policies.facts(&identity),
-            &policies,
-            Telling {
-                roles: true,
-                has_issuer: case.has_issuer(),
-            },
-        );
-        let text = if self.json {
-            as_json(&case, &decision)
-        } else {
-            in_words(&case, &decision, &policies)
+        let asked = Asked {
+            request: &case.request,
+            identity: &identity,
+            gaps: &[],
+            missing: 0,
+            has_issuer: case.has_issuer(),
         };
-        match (output.data(&text), &decision) {
-            (Exit::Done, Decision::Deny(_)) => Exit::Denied,
+        let answer = inquiry::inquire(asked, &policies);
+        let text = if self.json || self.format == Format::Json {
+            document::json(asked, &answer, &policies)
+        } else {
+            words::text(asked, &answer, &policies, output)
+        };
+        match (output.data(&text), answer.outcome.word()) {
+            (Exit::Done, "allow") => Exit::Done,
+            (Exit::Done, _) => Exit::Denied,
             (exit, _) => exit,
         }
     }
-}
-
-fn as_json(case: &Case, decision: &Decision) -> String {
-    let operation = &case.request.operations.first;
-    let mut document = json!({
-        "decision": if matches!(decision, Decision::Allow(_)) { "allow" } else { "deny" },
-        "reason": decision.reason().as_str(),
-        "action": operation.action.as_str(),
-        "target": operation.target.to_string(),
-    });
-    let facts = match decision {
-        Decision::Allow(grant) => json!({"policies": strings(&grant.policies)}),
-        Decision::Deny(denial) => json!({
-            "policies": strings(&denial.forbidden_by),
-            "message": denial.message,
-            "required_scopes": denial.required_scopes,
-            "errors": denial.failures.iter().map(|f| &*f.policy).collect::<Vec<_>>(),
-        }),
-    };
-    if let (Some(document), Some(facts)) = (document.as_object_mut(), facts.as_object()) {
-        document.extend(facts.clone());
-    }
-    document.to_string()
-}
-
-fn strings(ids: &[std::sync::Arc<str>]) -> Vec<&str> {
-    ids.iter().map(|id| &**id).collect()
-}
-
-fn in_words(case: &Case, decision: &Decision, policies: &PolicySnapshot) -> String {
-    let operation = &case.request.operations.first;
-    let mut lines = Vec::new();
-    let (determining, failures) = match decision {
-        Decision::Allow(grant) => {
-            lines.push("allow".to_owned());
-            (&grant.policies, &grant.failures)
-        }
-        Decision::Deny(denial) => {
-            lines.push(format!("deny: {}", denial.reason().as_str()));
-            lines.push(format!("  {}", denial.message));
-            (&denial.forbidden_by, &denial.failures)
-        }
-    };
-    lines.push(format!("  action  {}", operation.action.as_str()));
-    lines.push(format!("  target  {}", operation.target));
-    for id in determining {
-        lines.push(format!("  policy  {id}{}", place(policies, id)));
-    }
-    for failure in failures {
-        let place = place(policies, &failure.policy);
-        lines.push(format!(
-            "  failed  {}{place}: {}",
-            failure.policy, failure.message
-        ));
-    }
-    lines.join("\n")
-}
-
-fn place(policies: &PolicySnapshot, id: &str) -> String {
-    policies
-        .policies()
-        .find(|policy| &*policy.id == id)
-        .map(|policy| format!(" ({}:{})", policy.file, policy.line))
-        .unwrap_or_default()
 }

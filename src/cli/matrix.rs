@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::Output;
-use crate::cli::case::CaseFault;
+use crate::cli::case::ReadFault;
 use crate::cli::matrix::changes::Changes;
 use crate::cli::matrix::columns::Column;
 use crate::cli::matrix::rows::Row;
@@ -136,7 +136,7 @@ enum MatrixFault {
     #[error("invalid files")]
     Files(Vec<Fault>),
     #[error(transparent)]
-    Principals(#[from] CaseFault),
+    Principals(#[from] ReadFault),
     #[error("no resource of the configuration is named `{name}`; there is {known}")]
     Server { name: String, known: String },
     #[error(
@@ -177,7 +177,7 @@ impl Matrix {
                 printed
             }
             Err(MatrixFault::Files(faults)) => output.faults(&faults),
-            Err(MatrixFault::Principals(CaseFault::Form(fault))) => {
+            Err(MatrixFault::Principals(ReadFault::Form(fault))) => {
                 output.faults(&[*fault]);
                 Exit::Usage
             }

@@ -13,6 +13,16 @@ use crate::fault::render;
 pub(super) struct Output {
     json: bool,
     colour: bool,
+    colour_data: bool,
+}
+
+/// What a piece of text means, for terminals with colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paint {
+    Good,
+    Bad,
+    Name,
+    Aside,
 }
 
 impl Output {
@@ -26,7 +36,22 @@ impl Output {
         Self {
             json,
             colour: !plain && io::stderr().is_terminal(),
+            colour_data: !plain && io::stdout().is_terminal(),
         }
+    }
+
+    /// The text in a colour, where data goes to a terminal.
+    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
+        if !self.colour_data {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Good => "32",
+            Paint::Bad => "31",
+            Paint::Name => "1",
+            Paint::Aside => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
     /// Prints the result of a command. A reader that has gone is no failure.

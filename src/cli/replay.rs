@@ -1,16 +1,12 @@
 //! `cedargate replay`
 
-mod arguments;
 mod callers;
 mod judge;
 mod lines;
 #[cfg(test)]
 mod properties;
-mod record;
-mod remake;
 mod report;
 mod tally;
-mod target;
 
 use std::fs::File;
 use std::io;

@@ -206,6 +206,7 @@ fn info(loaded: &Loaded) -> PolicyInfo {
         enforced: loaded.enforced,
         file: Arc::clone(&loaded.source.name),
         line: loaded.line,
+        reason: loaded.policy.annotation("reason").map(Arc::from),
     }
 }
 

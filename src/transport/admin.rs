@@ -1,5 +1,7 @@
 //! The admin listener: probes, metrics, and what the program knows about itself.
 
+pub mod explain;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::telemetry::metrics::Metrics;
+use crate::transport::admin::explain::Explainer;
 use crate::transport::connection;
 use crate::transport::limits;
 use crate::transport::listener;
@@ -30,7 +33,7 @@ use crate::transport::reply::ReplyBody;
 /// Whether checks should be sent here; turns true once and false at the end.
 pub type Readiness = watch::Receiver<bool>;
 
-/// Writes the status document.
+/// Writes a document.
 pub type Status = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// What the listener shows.
@@ -44,6 +47,10 @@ pub struct Admin {
     pub before_scrape: Arc<dyn Fn() + Send + Sync>,
     /// For `/v1/status`.
     pub status: Status,
+    /// For `/v1/policies`.
+    pub policies: Status,
+    /// For `/v1/explain`.
+    pub explainer: Explainer,
     /// What readers of `/v1` must show; absent: they must be on this machine.
     pub token: Option<SecretString>,
 }
@@ -61,9 +68,8 @@ pub async fn serve(listener: Listener, admin: Admin, stop: watch::Receiver<bool>
     listener::accept(listener, stop, |stream, peer| {
         let admin = admin.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (head, _body) = request.into_parts();
-            let response = answer(&admin, peer, &head);
-            async move { Ok::<_, Infallible>(response) }
+            let admin = admin.clone();
+            async move { Ok::<_, Infallible>(respond(&admin, peer, request).await) }
         });
         connection::serve_http1(stream, service, watching.watcher())
     })
@@ -86,9 +92,22 @@ pub fn probe(readiness: &Readiness, path: &str) -> Option<Response<ReplyBody>> {
     }
 }
 
+async fn respond(admin: &Admin, peer: Peer, request: Request<Incoming>) -> Response<ReplyBody> {
+    let (head, body) = request.into_parts();
+    if head.uri.path() != "/v1/explain" {
+        return answer(admin, peer, &head);
+    }
+    if !may_read(admin, peer, &head) {
+        return refused(admin);
+    }
+    admin.explainer.answer(&head, body).await
+}
+
 fn answer(admin: &Admin, peer: Peer, head: &Parts) -> Response<ReplyBody> {
     if !matches!(head.method, Method::GET | Method::HEAD) {
-        return reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        reply::set(&mut response, "allow", "GET, HEAD");
+        return response;
     }
     let path = head.uri.path();
     if let Some(response) = probe(&admin.readiness, path) {
@@ -96,11 +115,12 @@ fn answer(admin: &Admin, peer: Peer, head: &Parts) -> Response<ReplyBody> {
     }
     match path {
         "/metrics" => metrics(admin),
-        "/v1/status" if !may_read(admin, peer, head) => refused(admin),
+        "/v1/status" | "/v1/policies" if !may_read(admin, peer, head) => refused(admin),
         "/v1/status" => reply::json(StatusCode::OK, (admin.status)()),
+        "/v1/policies" => reply::json(StatusCode::OK, (admin.policies)()),
         _ => reply::text(
             StatusCode::NOT_FOUND,
-            "try /livez, /readyz, /metrics or /v1/status\n",
+            "try /livez, /readyz, /metrics, /v1/status, /v1/policies or /v1/explain\n",
         ),
     }
 }
@@ -124,10 +144,11 @@ fn metrics(admin: &Admin) -> Response<ReplyBody> {
 }
 
 /// With a token set, whoever shows it; without one, callers on this machine, and no web page that a
-/// rebound name has led here: such a page's browser sends a `Host` that is not this machine.
+/// rebound name has led here: such a page's browser sends a `Host` that is not this machine. A page of
+/// another origin says so itself (Fetch, section 3.2).
 fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
     let Some(token) = &admin.token else {
-        return asks_here(peer, &head.headers);
+        return asks_here(peer, &head.headers) && is_of_no_other_origin(&head.headers);
     };
     let mut shown = head.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(shown), None) = (shown.next(), shown.next()) else {
@@ -143,6 +164,20 @@ fn may_read(admin: &Admin, peer: Peer, head: &Parts) -> bool {
 /// Whether the caller is on this machine, and means this machine.
 pub(super) fn asks_here(peer: Peer, headers: &HeaderMap) -> bool {
     peer.is_loopback() && (peer == Peer::Local || names_loopback(headers))
+}
+
+/// Whether the request comes from no web page, or from one that was served here.
+fn is_of_no_other_origin(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (origin, host) = match (origins.next(), origins.next(), headers.get(header::HOST)) {
+        (None, _, _) => return true,
+        (Some(origin), None, Some(host)) => (origin.as_bytes(), host.as_bytes()),
+        (Some(_), _, _) => return false,
+    };
+    [&b"http://"[..], b"https://"].iter().any(|scheme| {
+        let authority = origin.strip_prefix(*scheme);
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    })
 }
 
 fn names_loopback(headers: &HeaderMap) -> bool {
@@ -185,6 +220,8 @@ mod tests {
             metrics: Arc::new(Metrics::new(&[])),
             before_scrape: Arc::new(|| ()),
             status: Arc::new(|| b"{}".to_vec()),
+            policies: Arc::new(|| b"{}".to_vec()),
+            explainer: Explainer::new(Arc::new(|_| Ok(String::new()))),
             token: token.map(|token| SecretString::from(token.to_owned())),
         }
     }
@@ -219,6 +256,16 @@ mod tests {
         assert!(!may_read(&admin, THERE, &head(&[("host", "127.0.0.1")])));
         assert!(!may_read(&admin, HERE, &head(&[])));
         assert!(may_read(&admin, Peer::Local, &head(&[])));
+        for (origin, allowed) in [
+            ("http://localhost:9193", true),
+            ("https://LOCALHOST:9193", true),
+            ("http://localhost:8080", false),
+            ("http://evil.example", false),
+            ("null", false),
+        ] {
+            let headers = [("host", "localhost:9193"), ("origin", origin)];
+            assert_eq!(may_read(&admin, HERE, &head(&headers)), allowed, "{origin}");
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::cli::case::Case;
-use crate::cli::case::CaseFault;
-use crate::cli::case::Written;
-use crate::cli::case::WrittenContext;
-use crate::cli::case::WrittenPrincipal;
+use crate::request::case::Case;
+use crate::request::case::CaseFault;
+use crate::request::case::Written;
+use crate::request::case::WrittenContext;
+use crate::request::case::WrittenPrincipal;
 
 /// The caller, the target and the circumstances.
 #[derive(Clone, Debug, clap::Args)]

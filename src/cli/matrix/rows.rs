@@ -8,19 +8,19 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::cli::case;
-use crate::cli::case::CaseFault;
-use crate::cli::case::WrittenPrincipal;
+use crate::cli::case::ReadFault;
 use crate::cli::matrix::MatrixFault;
 use crate::cli::matrix::Side;
-use crate::cli::yaml_fault;
 use crate::config::AuthenticatorKind;
 use crate::config::Config;
 use crate::config::Grants;
+use crate::fault::yaml;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
 use crate::identity::api_key::ApiKeys;
 use crate::identity::static_token::StaticToken;
+use crate::request::case::WrittenPrincipal;
 
 /// A caller of the table.
 #[derive(Clone, Debug)]
@@ -151,10 +151,10 @@ pub(super) fn of_file(path: &Path) -> Result<Vec<Row>, MatrixFault> {
     let source = case::source(path)?;
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Result<Vec<Named>, _> = serde_saphyr::from_str_with_options(&source.text, options);
-    let read = read.map_err(|error| CaseFault::Form(Box::new(yaml_fault::of(&source, &error))))?;
-    let within = |fault| CaseFault::In {
+    let read = read.map_err(|error| ReadFault::Form(Box::new(yaml::of(&source, &error))))?;
+    let within = |fault| ReadFault::In {
         path: source.name.to_string(),
-        source: Box::new(fault),
+        source: fault,
     };
     let mut names = BTreeSet::new();
     let mut rows = Vec::with_capacity(read.len());

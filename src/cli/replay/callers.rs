@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::cli::replay::record;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::identity::PrincipalKind;
 use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
+use crate::telemetry::recorded;
 
 /// Most callers that are remembered; then all are forgotten.
 const MOST_CALLERS: usize = 8_192;
@@ -46,11 +46,11 @@ impl Callers {
         if let Some(caller) = self.found.get(principal.get()) {
             return Some(Arc::clone(caller));
         }
-        let identity = policies.enrich_identity(&record::caller(principal).ok()?);
+        let identity = policies.enrich_identity(&recorded::caller(principal).ok()?);
         let caller = Arc::new(Caller {
             number: self.next,
             facts: policies.facts(&identity),
-            has_issuer: has_issuer(&identity, config),
+            has_issuer: recorded::has_issuer(&identity, config),
             shown: shown(&identity),
             identity,
         });
@@ -62,15 +62,6 @@ impl Callers {
             .insert(principal.get().into(), Arc::clone(&caller));
         Some(caller)
     }
-}
-
-fn has_issuer(identity: &Identity, config: &Config) -> Option<bool> {
-    let Identity::Verified(principal) = identity else {
-        return Some(false);
-    };
-    let mut all = config.authenticators.iter();
-    let found = all.find(|one| one.name == principal.authenticator)?;
-    Some(found.kind.tokens().is_some())
 }
 
 fn shown(identity: &Identity) -> String {

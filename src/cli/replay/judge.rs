@@ -6,10 +6,6 @@ use std::sync::Arc;
 
 use crate::cli::replay::callers::Caller;
 use crate::cli::replay::callers::Callers;
-use crate::cli::replay::record::LineFault;
-use crate::cli::replay::record::Record;
-use crate::cli::replay::remake;
-use crate::cli::replay::remake::Remade;
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::decision::Reason;
@@ -21,6 +17,10 @@ use crate::policy::PolicySnapshot;
 use crate::request::AccessRequest;
 use crate::request::Action;
 use crate::request::Target;
+use crate::telemetry::recorded::LineFault;
+use crate::telemetry::recorded::Record;
+use crate::telemetry::recorded::remake;
+use crate::telemetry::recorded::remake::Remade;
 
 /// Most decisions that are remembered; then all are forgotten.
 const MOST_SETTLED: usize = 65_536;

@@ -12,11 +12,11 @@ use std::thread;
 
 use crate::cli::replay::judge::Finding;
 use crate::cli::replay::judge::Judge;
-use crate::cli::replay::record::LineFault;
-use crate::cli::replay::record::Record;
 use crate::cli::replay::tally::Tally;
 use crate::config::Config;
 use crate::policy::PolicySnapshot;
+use crate::telemetry::recorded::LineFault;
+use crate::telemetry::recorded::Record;
 
 /// Longest line, in bytes: far more than a token can put into a record.
 const LONGEST_LINE: usize = 1024 * 1024;

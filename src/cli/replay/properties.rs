@@ -12,7 +12,6 @@ use super::judge::Change;
 use super::judge::ChangeKind;
 use super::judge::Finding;
 use super::judge::Judge;
-use super::record::Record;
 use crate::config;
 use crate::config::Config;
 use crate::decision::Decision;
@@ -36,6 +35,7 @@ use crate::telemetry::record;
 use crate::telemetry::record::Arguments;
 use crate::telemetry::record::Facts;
 use crate::telemetry::record::HttpFacts;
+use crate::telemetry::recorded::Record;
 
 const CONFIG: &str = "
 authenticators:

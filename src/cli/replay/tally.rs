@@ -6,8 +6,8 @@ use crate::cli::replay::judge::Change;
 use crate::cli::replay::judge::ChangeKind;
 use crate::cli::replay::judge::Finding;
 use crate::cli::replay::judge::Unclear;
-use crate::cli::replay::record::LineFault;
-use crate::cli::replay::record::Record;
+use crate::telemetry::recorded::LineFault;
+use crate::telemetry::recorded::Record;
 
 /// Most groups that are kept apart: callers choose the names in them.
 const MOST_GROUPS: usize = 10_000;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::cli::case::Case;
-use crate::cli::case::Written;
-use crate::cli::case::WrittenContext;
-use crate::cli::case::WrittenPrincipal;
-use crate::cli::yaml_fault;
 use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Source;
+use crate::fault::yaml;
+use crate::request::case::Case;
+use crate::request::case::Written;
+use crate::request::case::WrittenContext;
+use crate::request::case::WrittenPrincipal;
 use crate::source::policy_files;
 
 /// One test, ready to run.
@@ -99,11 +99,11 @@ fn read(
     let options = serde_saphyr::options! { with_snippet: false };
     let written: Result<Vec<Spanned<WrittenTest>>, _> =
         serde_saphyr::from_str_with_options(&source.text, options);
-    let written = written.map_err(|error| yaml_fault::of(source, &error))?;
+    let written = written.map_err(|error| yaml::of(source, &error))?;
     let mut tests = Vec::with_capacity(written.len());
     for one in written {
         let at = one.defined;
-        let span = yaml_fault::span(source, at.line(), at.column());
+        let span = yaml::span(source, at.line(), at.column());
         match ready(one.value, source, at.line(), resources) {
             Ok(test) => tests.push(test),
             Err(message) => faults.push(Fault::error(source, Some(span), message)),

@@ -150,8 +150,8 @@ fn segments(name: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::replay::record::Context;
     use crate::request::arguments;
+    use crate::telemetry::recorded::Context;
 
     fn read(context: &str) -> Option<Known> {
         serde_json::from_str::<Context<'_>>(context)

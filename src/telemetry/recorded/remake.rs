@@ -2,10 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::replay::arguments::Known;
-use crate::cli::replay::record::LineFault;
-use crate::cli::replay::record::Record;
-use crate::cli::replay::target;
 use crate::config::Config;
 use crate::config::ResourceKind;
 use crate::policy::Gaps;
@@ -21,32 +17,37 @@ use crate::request::Target;
 use crate::request::methods::METHODS;
 use crate::request::methods::Method;
 use crate::telemetry::record::may_be_cut;
+use crate::telemetry::recorded::LineFault;
+use crate::telemetry::recorded::Record;
+use crate::telemetry::recorded::arguments::Known;
+use crate::telemetry::recorded::target;
 
 /// A request, made again.
 #[derive(Debug)]
-pub(super) struct Remade {
-    pub(super) request: AccessRequest,
+pub struct Remade {
+    /// As far as it is known.
+    pub request: AccessRequest,
     /// For each operation, what is not known.
     gaps: Vec<Gaps>,
     /// How many operations are missing at the end.
-    pub(super) missing: u64,
+    pub missing: u64,
 }
 
 impl Remade {
     /// Every operation that is recorded, with what is not known of it.
-    pub(super) fn operations(&self) -> impl Iterator<Item = (&Operation, &Gaps)> {
+    pub fn operations(&self) -> impl Iterator<Item = (&Operation, &Gaps)> {
         let operations = &self.request.operations;
         let all = std::iter::once(&operations.first).chain(&operations.rest);
         all.zip(&self.gaps)
     }
 
     /// Whether the request performs one operation only.
-    pub(super) fn is_single(&self) -> bool {
+    pub fn is_single(&self) -> bool {
         self.missing == 0 && self.request.operations.rest.is_empty()
     }
 
     /// The request with this operation alone.
-    pub(super) fn only(&self, operation: &Operation) -> AccessRequest {
+    pub fn only(&self, operation: &Operation) -> AccessRequest {
         AccessRequest {
             operations: Operations {
                 first: operation.clone(),
@@ -58,10 +59,7 @@ impl Remade {
 }
 
 /// The request of a record, or why it cannot be made again.
-pub(super) fn request(
-    record: &Record<'_>,
-    config: &Config,
-) -> Result<Result<Remade, String>, LineFault> {
+pub fn request(record: &Record<'_>, config: &Config) -> Result<Result<Remade, String>, LineFault> {
     let now_ms = record.now_ms()?;
     Ok(remake(record, config, now_ms))
 }

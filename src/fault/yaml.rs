@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::fault::Source;
 
 /// The word at a line and a column, both from 1.
-pub(super) fn span(source: &Source, line: u64, column: u64) -> Range<usize> {
+pub fn span(source: &Source, line: u64, column: u64) -> Range<usize> {
     let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);
     let start = source.text.split_inclusive('\n').take(line);
@@ -25,7 +25,7 @@ pub(super) fn span(source: &Source, line: u64, column: u64) -> Range<usize> {
 }
 
 /// The reader's fault in our form.
-pub(super) fn of(source: &Source, error: &serde_saphyr::Error) -> Fault {
+pub fn of(source: &Source, error: &serde_saphyr::Error) -> Fault {
     let span = error
         .location()
         .map(|at| span(source, at.line(), at.column()));

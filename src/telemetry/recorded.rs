@@ -1,5 +1,9 @@
 //! A line of the decision log, read back.
 
+mod arguments;
+pub mod remake;
+mod target;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,84 +16,107 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::cli::replay::arguments;
-use crate::cli::replay::arguments::Known;
-use crate::cli::replay::arguments::Recorded;
+use crate::config::Config;
 use crate::identity::Identity;
 use crate::identity::Principal;
 use crate::identity::PrincipalKind;
+use crate::telemetry::recorded::arguments::Known;
+use crate::telemetry::recorded::arguments::Recorded;
 
 /// Why a line is no decision record.
 #[derive(Debug, Error)]
-pub(super) enum LineFault {
+pub enum LineFault {
+    /// It is too long.
     #[error("longer than {0} bytes")]
     Long(usize),
+    /// It is not JSON of this form.
     #[error("not a decision record: {0}")]
     Form(#[from] serde_json::Error),
+    /// It is JSON of another kind.
     #[error("not a decision record: not a JSON object")]
     NotAnObject,
+    /// The time is none.
     #[error("`timestamp` is not a time")]
     Timestamp(#[from] time::error::Parse),
+    /// It contradicts itself.
     #[error("`decision` and `reason` do not agree")]
     Decision,
 }
 
 /// A record, as far as it is needed.
 #[derive(Debug, Deserialize)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
+    /// When, as written.
     #[serde(borrow)]
-    pub(super) timestamp: Cow<'a, str>,
+    pub timestamp: Cow<'a, str>,
+    /// The id of the decision.
     #[serde(borrow)]
-    pub(super) decision_id: Cow<'a, str>,
+    pub decision_id: Cow<'a, str>,
     #[serde(borrow)]
     decision: Cow<'a, str>,
+    /// The reason.
     #[serde(borrow)]
-    pub(super) reason: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+    /// The action.
     #[serde(borrow)]
-    pub(super) action: Cow<'a, str>,
+    pub action: Cow<'a, str>,
+    /// The target, as a Cedar entity.
     #[serde(borrow)]
-    pub(super) target: Cow<'a, str>,
+    pub target: Cow<'a, str>,
     /// Absent in records of versions that could not be told.
-    pub(super) operations: Option<u64>,
+    pub operations: Option<u64>,
     /// Those after the first, as far as they are recorded.
     #[serde(borrow, default)]
-    pub(super) more_operations: Vec<Another<'a>>,
+    pub more_operations: Vec<Another<'a>>,
+    /// The caller, where one is known.
     #[serde(borrow)]
-    pub(super) principal: Option<&'a RawValue>,
+    pub principal: Option<&'a RawValue>,
+    /// The circumstances.
     #[serde(borrow)]
-    pub(super) context: Context<'a>,
+    pub context: Context<'a>,
+    /// The permits that held.
     #[serde(default)]
-    pub(super) policies: Vec<String>,
+    pub policies: Vec<String>,
+    /// The forbids that held or failed.
     #[serde(default)]
-    pub(super) forbidden_by: Vec<String>,
+    pub forbidden_by: Vec<String>,
+    /// The id of the request.
     #[serde(borrow, default)]
-    pub(super) request_id: Cow<'a, str>,
+    pub request_id: Cow<'a, str>,
 }
 
 /// An operation after the first.
 #[derive(Debug, Deserialize)]
-pub(super) struct Another<'a> {
+pub struct Another<'a> {
+    /// The action.
     #[serde(borrow)]
-    pub(super) action: Cow<'a, str>,
+    pub action: Cow<'a, str>,
+    /// The target, as a Cedar entity.
     #[serde(borrow)]
-    pub(super) target: Cow<'a, str>,
+    pub target: Cow<'a, str>,
 }
 
 /// The circumstances in a record.
 #[derive(Debug, Deserialize)]
-pub(super) struct Context<'a> {
+pub struct Context<'a> {
+    /// The client's address.
     #[serde(default)]
-    pub(super) client_ip: Option<IpAddr>,
+    pub client_ip: Option<IpAddr>,
+    /// The method.
     #[serde(borrow, default)]
-    pub(super) method: Cow<'a, str>,
+    pub method: Cow<'a, str>,
+    /// The host.
     #[serde(borrow, default)]
-    pub(super) host: Cow<'a, str>,
+    pub host: Cow<'a, str>,
+    /// The path.
     #[serde(borrow, default)]
-    pub(super) path: Cow<'a, str>,
+    pub path: Cow<'a, str>,
+    /// The origin.
     #[serde(borrow, default)]
-    pub(super) origin: Cow<'a, str>,
+    pub origin: Cow<'a, str>,
+    /// The protocol revision.
     #[serde(borrow, default)]
-    pub(super) protocol_version: Cow<'a, str>,
+    pub protocol_version: Cow<'a, str>,
     #[serde(borrow, default)]
     arguments: BTreeMap<Cow<'a, str>, &'a RawValue>,
     #[serde(borrow, default)]
@@ -102,7 +129,7 @@ pub(super) struct Context<'a> {
 
 impl<'a> Record<'a> {
     /// The record on a line.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, LineFault> {
+    pub fn parse(line: &'a [u8]) -> Result<Self, LineFault> {
         if !line.trim_ascii_start().starts_with(b"{") {
             return Err(LineFault::NotAnObject);
         }
@@ -120,12 +147,12 @@ impl<'a> Record<'a> {
     }
 
     /// Whether it was an allow.
-    pub(super) fn allowed(&self) -> bool {
+    pub fn allowed(&self) -> bool {
         self.decision == "allow"
     }
 
     /// Milliseconds since 1970.
-    pub(super) fn now_ms(&self) -> Result<i64, LineFault> {
+    pub fn now_ms(&self) -> Result<i64, LineFault> {
         let at = OffsetDateTime::parse(&self.timestamp, &Rfc3339)?;
         let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
         Ok(i64::try_from(ms).unwrap_or(i64::MAX))
@@ -134,7 +161,7 @@ impl<'a> Record<'a> {
 
 impl Context<'_> {
     /// What is known of the arguments; absent where that cannot be understood.
-    pub(super) fn arguments(&self) -> Option<Known> {
+    fn arguments(&self) -> Option<Known> {
         arguments::read(&Recorded {
             values: &self.arguments,
             extent: &self.arguments_recorded,
@@ -183,7 +210,7 @@ struct Added {
 }
 
 /// The caller, as the credential alone described him.
-pub(super) fn caller(principal: &RawValue) -> Result<Identity, serde_json::Error> {
+pub fn caller(principal: &RawValue) -> Result<Identity, serde_json::Error> {
     let who: Who = serde_json::from_str(principal.get())?;
     let kind = match who.kind {
         Kind::Anonymous => return Ok(Identity::Anonymous),
@@ -217,4 +244,14 @@ pub(super) fn caller(principal: &RawValue) -> Result<Identity, serde_json::Error
 fn without(mut names: BTreeSet<String>, added: &BTreeSet<String>) -> BTreeSet<String> {
     names.retain(|name| !added.contains(name));
     names
+}
+
+/// Whether an issuer vouches for the caller; absent where the configuration does not know who does.
+pub fn has_issuer(identity: &Identity, config: &Config) -> Option<bool> {
+    let Identity::Verified(principal) = identity else {
+        return Some(false);
+    };
+    let mut all = config.authenticators.iter();
+    let found = all.find(|one| one.name == principal.authenticator)?;
+    Some(found.kind.tokens().is_some())
 }
