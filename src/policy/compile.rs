@@ -30,6 +30,7 @@ use super::reach;
 use super::reads;
 use super::report;
 use super::targets::Targets;
+use super::trial::Trial;
 use super::validate;
 use super::vocabulary;
 use super::vocabulary::Vocabulary;
@@ -115,11 +116,19 @@ impl Compiler {
         lint::lint(&directory, &mut faults);
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![report::broken(error)])?;
-        let (index, live) = enforce(&trees, &vocabulary, &mut faults);
+        refuse_strays(&trees, &mut faults);
         if has_error(&faults) {
             return Err(faults);
         }
-        let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
+        let surroundings = Surroundings {
+            vocabulary: Arc::new(vocabulary),
+            hierarchy: Arc::new(hierarchy),
+            targets: Arc::new(targets),
+        };
+        let (enforced, tried): (Vec<_>, Vec<_>) =
+            trees.iter().partition(|(policy, _)| policy.enforced);
+        let engine = surroundings.engine(&enforced);
+        let trial = (!tried.is_empty()).then(|| Trial::new(surroundings.engine(&tried)));
         Ok(PolicySnapshot {
             generation,
             digest: hex(files.digest()),
@@ -128,20 +137,49 @@ impl Compiler {
             stranger: engine.facts(&Identity::Anonymous),
             principals,
             engine,
+            trial,
             challenges: Cache::new(MAX_CHALLENGES),
         })
     }
 }
 
-/// The policies in force and their index.
-fn enforce(
-    trees: &[Tree<'_>],
-    vocabulary: &Vocabulary,
-    faults: &mut Vec<Fault>,
-) -> (Index, Vec<Live>) {
-    let mut index = Index::default();
-    let mut enforced = Vec::new();
-    let mut number = 0;
+/// What policies are about, the same for those in force and those that are tried.
+struct Surroundings {
+    vocabulary: Arc<Vocabulary>,
+    hierarchy: Arc<Hierarchy>,
+    targets: Arc<Targets>,
+}
+
+impl Surroundings {
+    /// These policies and their index.
+    fn engine(&self, policies: &[&Tree<'_>]) -> Engine {
+        let mut index = Index::default();
+        let mut live = Vec::new();
+        for (number, (one, tree)) in (0..).zip(policies.iter().copied()) {
+            let needs = guard::of_policy(tree.body());
+            index.add(number, &one.policy, needs.as_deref(), &self.vocabulary);
+            live.push(Live {
+                id: Arc::clone(&one.id),
+                forbid: one.policy.effect() == Effect::Forbid,
+                policy: one.policy.clone(),
+                reads: reads::of_policy(tree.body()),
+                reading: Reading::of(tree.body()),
+                reason: one.policy.annotation("reason").map(str::to_owned),
+                formula: OnceLock::new(),
+                shape: OnceLock::new(),
+            });
+        }
+        Engine::new(
+            Arc::clone(&self.vocabulary),
+            Arc::clone(&self.hierarchy),
+            Arc::clone(&self.targets),
+            index,
+            live,
+        )
+    }
+}
+
+fn refuse_strays(trees: &[Tree<'_>], faults: &mut Vec<Fault>) {
     for (one, tree) in trees {
         if reach::strays(tree.body()) {
             let message = format!(
@@ -154,24 +192,7 @@ fn enforce(
                  resource.server and context.args",
             ));
         }
-        if !one.enforced {
-            continue;
-        }
-        let needs = guard::of_policy(tree.body());
-        index.add(number, &one.policy, needs.as_deref(), vocabulary);
-        number = number.saturating_add(1);
-        enforced.push(Live {
-            id: Arc::clone(&one.id),
-            forbid: one.policy.effect() == Effect::Forbid,
-            policy: one.policy.clone(),
-            reads: reads::of_policy(tree.body()),
-            reading: Reading::of(tree.body()),
-            reason: one.policy.annotation("reason").map(str::to_owned),
-            formula: OnceLock::new(),
-            shape: OnceLock::new(),
-        });
     }
-    (index, enforced)
 }
 
 fn has_error(faults: &[Fault]) -> bool {
