@@ -38,6 +38,8 @@ pub(super) struct Core {
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshot: Arc<SnapshotCell>,
     pub(super) reloads: Arc<Reloads>,
+    /// Of the policies that are only tried.
+    pub(super) shadow_reloads: Arc<Reloads>,
     pub(super) keys_changed: Arc<Notify>,
     pub(super) sources: Sources,
     pub(super) authorizer: Arc<Authorizer>,
@@ -60,12 +62,8 @@ impl Core {
         let mut compiler = Compiler::for_config(&config);
         let (files, policies) =
             first_policies(&mut compiler, &config, origin).map_err(StartError::Policies)?;
-        let names: Vec<Arc<str>> = config
-            .resources
-            .iter()
-            .map(|r| Arc::clone(&r.name))
-            .collect();
-        let metrics = Arc::new(Metrics::new(&names));
+        let names = config.resources.iter().map(|r| Arc::clone(&r.name));
+        let metrics = Arc::new(Metrics::new(&names.collect::<Vec<_>>()));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
         metrics.policy_reload("ok");
@@ -103,10 +101,11 @@ impl Core {
         let watched = (origin == PolicyOrigin::Directory).then(|| files.digest());
         let core = Self {
             config,
-            clock,
             metrics,
             snapshot,
             reloads,
+            shadow_reloads: Arc::new(Reloads::new("", clock.now_ms())),
+            clock,
             keys_changed,
             sources,
             authorizer,
@@ -124,6 +123,7 @@ impl Core {
             snapshot: Arc::clone(&self.snapshot),
             key_sources: self.sources.keys.clone(),
             reloads: Arc::clone(&self.reloads),
+            shadow_reloads: Arc::clone(&self.shadow_reloads),
             metrics: Arc::clone(&self.metrics),
             readiness,
         }

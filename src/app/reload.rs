@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use crate::app::follow::Change;
 use crate::app::follow::Follower;
+use crate::app::shadow;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::fault::Fault;
 use crate::policy::Compiler;
@@ -46,7 +47,7 @@ impl Reloads {
             .clone()
     }
 
-    fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
+    pub(super) fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.at_ms = at_ms;
         if let Some(digest) = digest {
@@ -64,10 +65,22 @@ pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Puts what `follower` finds in force until the end, wherever it finds it. Compiling happens on a
+/// What becomes of policies that were found.
+pub(super) trait Publish {
+    /// The number of the next that are published.
+    fn next_generation(&self) -> u64;
+    /// Uses them from now on.
+    fn publish(&self, policies: PolicySnapshot);
+    /// They are no good: what is in use stays.
+    fn keep(&self, faults: &[Fault]);
+    /// Nothing can be reloaded any more.
+    fn give_up(&self);
+}
+
+/// Publishes what `follower` finds until the end, wherever it finds it. Compiling happens on a
 /// thread of its own, by `compiler`, which remembers what it has compiled.
 pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
-    wiring: Wiring,
+    wiring: impl Publish,
     compiler: Compiler,
     mut follower: Follower<W>,
 ) {
@@ -77,11 +90,11 @@ pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
             Change::Failed(faults) => wiring.keep(&faults),
             Change::To(files) => {
                 let generation = wiring.next_generation();
-                let Some((back, compiled)) = compile(compiler, files, generation).await else {
+                let Some((back, made)) = compile(compiler, files, generation).await else {
                     return wiring.give_up();
                 };
                 compiler = back;
-                match compiled {
+                match made {
                     Ok(policies) => wiring.publish(policies),
                     Err(faults) => wiring.keep(&faults),
                 }
@@ -96,14 +109,14 @@ async fn compile(
     files: PolicyFiles,
     generation: u64,
 ) -> Option<(Compiler, Result<PolicySnapshot, Vec<Fault>>)> {
-    let compiled = tokio::task::spawn_blocking(move || {
-        let compiled = compiler.compile(&files, generation);
-        (compiler, compiled)
+    let work = tokio::task::spawn_blocking(move || {
+        let made = compiler.compile(&files, generation);
+        (compiler, made)
     });
-    compiled.await.ok()
+    work.await.ok()
 }
 
-impl Wiring {
+impl Publish for Wiring {
     fn next_generation(&self) -> u64 {
         self.snapshot.load().policies.generation().saturating_add(1)
     }
@@ -119,6 +132,7 @@ impl Wiring {
         self.metrics.policy_generation(generation);
         let count = policies.policy_count();
         self.snapshot.publish_policies(Arc::new(policies));
+        shadow::forget_differences(&self.metrics, &self.snapshot);
         tracing::info!(generation, policies = count, "policies reloaded");
     }
 

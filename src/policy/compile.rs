@@ -125,10 +125,7 @@ impl Compiler {
             hierarchy: Arc::new(hierarchy),
             targets: Arc::new(targets),
         };
-        let (enforced, tried): (Vec<_>, Vec<_>) =
-            trees.iter().partition(|(policy, _)| policy.enforced);
-        let engine = surroundings.engine(&enforced);
-        let trial = (!tried.is_empty()).then(|| Trial::new(surroundings.engine(&tried)));
+        let (engine, trial) = surroundings.engines(&trees);
         Ok(PolicySnapshot {
             generation,
             digest: hex(files.digest()),
@@ -151,6 +148,14 @@ struct Surroundings {
 }
 
 impl Surroundings {
+    /// The policies in force, and those that are only tried, if any.
+    fn engines(&self, trees: &[Tree<'_>]) -> (Engine, Option<Trial>) {
+        let (enforced, tried): (Vec<_>, Vec<_>) =
+            trees.iter().partition(|(policy, _)| policy.enforced);
+        let trial = (!tried.is_empty()).then(|| Trial::new(self.engine(&tried)));
+        (self.engine(&enforced), trial)
+    }
+
     /// These policies and their index.
     fn engine(&self, policies: &[&Tree<'_>]) -> Engine {
         let mut index = Index::default();

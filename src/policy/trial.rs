@@ -4,6 +4,7 @@
 //! nothing about them can change an answer that counts. What both would say together follows from
 //! what each says alone: a policy holds, or fails, whatever other policies there are.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -80,15 +81,15 @@ fn together(one: &Evaluation, other: Evaluation) -> Evaluation {
     }
     let mut errors = one.errors.clone();
     errors.extend(other.errors);
-    let (verdict, determining) = if first > second {
-        (one.verdict, one.determining.clone())
-    } else if second > first {
-        (other.verdict, other.determining)
-    } else {
-        let mut both: Vec<Arc<str>> = one.determining.clone();
-        both.extend(other.determining);
-        both.sort_unstable();
-        (one.verdict, both)
+    let (verdict, determining) = match first.cmp(&second) {
+        Ordering::Greater => (one.verdict, one.determining.clone()),
+        Ordering::Less => (other.verdict, other.determining),
+        Ordering::Equal => {
+            let mut both: Vec<Arc<str>> = one.determining.clone();
+            both.extend(other.determining);
+            both.sort_unstable();
+            (one.verdict, both)
+        }
     };
     Evaluation {
         verdict,
