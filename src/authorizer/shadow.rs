@@ -186,6 +186,59 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorizer::snapshot::SnapshotCell;
+    use crate::fault::Source;
+    use crate::policy::PolicyFiles;
+    use crate::policy::PolicySnapshot;
+    use crate::policy::Verdict;
+    use crate::request::Action;
+    use crate::request::Arguments;
+    use crate::request::Target;
+    use crate::request::Thing;
+
+    #[test]
+    fn a_panic_and_missing_facts_are_an_opinion_that_allows_nothing_and_time_ends_the_rest() {
+        let permit = "@id(\"all\") permit (principal, action, resource);";
+        let files = PolicyFiles::new(vec![Source {
+            name: "a.cedar".into(),
+            text: permit.into(),
+        }]);
+        let policies = Arc::new(PolicySnapshot::compile(&files, &[], 1).unwrap());
+        let cell = SnapshotCell::new(Arc::clone(&policies), 0);
+        assert!(
+            Attempt::beside(&cell.load(), &[]).is_none(),
+            "nothing is tried"
+        );
+        cell.publish_shadow(policies);
+        let allow = Evaluation {
+            verdict: Verdict::Allow,
+            determining: vec!["all".into()],
+            errors: Vec::new(),
+        };
+        let live = [allow.clone(), allow.clone()];
+        let attempt = Attempt::beside(&cell.load(), &live).unwrap();
+        let operation = Operation {
+            action: Action::Ping,
+            target: Target {
+                server: "s".into(),
+                thing: Thing::Server,
+            },
+            arguments: Arguments::None,
+        };
+        let operations = Operations {
+            first: operation.clone(),
+            rest: vec![operation],
+        };
+        let of = Tried::ShadowDir;
+        let panics = attempt.opinion(of, &operations, &|| true, |_, _| panic!("on purpose"));
+        let lacks = attempt.opinion(of, &operations, &|| true, |_, _| None);
+        assert_eq!(panics, Some(Opinion::broken(of, &live)));
+        assert_eq!(lacks, panics);
+        let says = |_: &Evaluation, _: &Operation| Some(allow.clone());
+        let opinion = attempt.opinion(of, &operations, &|| true, says);
+        assert!(opinion.is_some_and(|opinion| opinion.allows));
+        assert_eq!(attempt.opinion(of, &operations, &|| false, says), None);
+    }
 
     #[test]
     fn a_policy_is_told_of_once_a_minute_and_not_too_many_are() {
