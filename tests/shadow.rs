@@ -43,7 +43,8 @@ struct World {
 fn config(key: &Key, more: &str) -> String {
     format!(
         "authenticators:\n{}resources:\n- {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-         policies: {{dir: policies, reload_interval: 100ms{more}}}\n",
+         policies: {{dir: policies, reload_interval: 100ms{more}}}\n\
+         limits: {{deadline: 5s}}\n",
         key.authenticator()
     )
 }
@@ -148,6 +149,42 @@ fn a_log_only_forbid_is_recorded_and_counted_and_denies_nothing() {
     world.until_live(2);
     assert_eq!(world.forecast("last"), "not_permitted");
     assert_eq!(world.shadow("last"), Value::Null);
+}
+
+/// The one block of this kind in `docs/shadow.md`.
+fn documented(kind: &str) -> &'static str {
+    let guide = include_str!("../docs/shadow.md");
+    let (_, rest) = guide.split_once(&format!("```{kind}\n")).expect("a block");
+    let (block, rest) = rest.split_once("```").expect("its end");
+    assert!(!rest.contains(&format!("```{kind}")), "one block of {kind}");
+    block
+}
+
+#[test]
+fn the_guide_tells_what_happens() {
+    assert_eq!(
+        documented("yaml"),
+        "policies: {dir: policies, shadow_dir: policies.next}\n"
+    );
+    let world = World::launch("", |policies| {
+        fs::write(policies.join("95-trial.cedar"), documented("cedar")).expect("written");
+    });
+    assert_eq!(world.forecast("without"), "allowed");
+    let expected: Value = serde_json::from_str(documented("json")).expect("JSON");
+    assert_eq!(world.shadow("without"), expected);
+    let claims = json!({"roles": ["viewer"], "scope": "weather:read"});
+    let ask = Ask::call("get_forecast")
+        .bearer(&world.key.token(RESOURCE, &claims))
+        .header("x-request-id", "with");
+    assert_eq!(world.asker.both(&ask).reason, "allowed");
+    assert_eq!(world.shadow("with")["decision"], "allow");
+    assert_eq!(world.differences("forecast-needs-scope"), 2);
+
+    let counts = documented("cedar").replace("@mode(\"log_only\")\n", "");
+    fs::write(world.sidecar.policies().join("95-trial.cedar"), counts).expect("written");
+    world.until_live(2);
+    assert_eq!(world.forecast("counts"), "insufficient_scope");
+    assert_eq!(world.asker.both(&ask).reason, "allowed");
 }
 
 #[test]
