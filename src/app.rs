@@ -6,6 +6,7 @@ mod inquire;
 mod listeners;
 mod reload;
 mod revocations;
+mod shadow;
 mod sources;
 mod status;
 
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::identity::crypto;
 use crate::identity::crypto::CryptoFault;
+use crate::policy::Compiler;
 use crate::shutdown::Shutdown;
 use crate::source::dev_issuer::DevKeyFault;
 use crate::source::fetch::FetchFault;
@@ -165,6 +167,17 @@ impl App {
                 Arc::clone(&core.snapshot),
                 Arc::clone(&core.metrics),
             ));
+        }
+        if let Some(dir) = core.config.policies.shadow_dir.clone() {
+            let compiler = Compiler::for_config(&core.config);
+            let wiring = shadow::Wiring {
+                snapshot: Arc::clone(&core.snapshot),
+                metrics: Arc::clone(&core.metrics),
+                reloads: core.shadow_reloads,
+                clock: Arc::clone(&core.clock),
+            };
+            let orders = orders.clone();
+            servers.spawn(shadow::follow(wiring, compiler, (dir, interval), orders));
         }
         if let Some(first) = core.watched {
             let watcher = PolicyWatcher::new(core.config.policies.dir.clone(), first);

@@ -16,6 +16,7 @@ mod origin;
 mod pending;
 mod possession;
 mod sessions;
+mod shadow;
 mod understanding;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::authorizer::known::Known;
 use crate::authorizer::outcome::Outcome;
 use crate::authorizer::pending::Pending;
 use crate::authorizer::possession::Possession;
+use crate::authorizer::shadow::Told;
 use crate::authorizer::snapshot::Snapshot;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
@@ -40,8 +42,9 @@ use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::Telling;
 use crate::decision::challenge::ProtectionSpace;
-use crate::decision::decide;
+use crate::decision::conclude;
 use crate::decision::metadata::MetadataDocument;
+use crate::decision::weigh;
 use crate::identity::Identity;
 use crate::identity::cache::TokenCache;
 use crate::request::incoming::Incoming;
@@ -94,6 +97,8 @@ pub struct Authorizer {
     authenticators: Authenticators,
     tokens: TokenCache<Known>,
     possession: Possession,
+    /// Of which policies that are tried the log has told.
+    told: Told,
     read_options: ReadOptions,
     policy_failures: PolicyFailures,
 }
@@ -139,6 +144,7 @@ impl Authorizer {
             authenticators: Authenticators::new(config, &parts.sources, &parts.snapshot),
             tokens: TokenCache::new(MOST_TOKENS, MOST_TOKEN_BYTES),
             possession: Possession::new(parts.nonce_key),
+            told: Told::default(),
             read_options,
             policy_failures: PolicyFailures::default(),
             parts,
@@ -271,7 +277,7 @@ impl Authorizer {
             }
         };
         let snapshot = self.load();
-        let known = caller.known(&snapshot.policies, &self.parts.config.identity_headers);
+        let known = caller.known(&snapshot, &self.parts.config.identity_headers);
         pending.identified(Arc::clone(&known), &snapshot);
         let request = match understanding::of(pending, incoming, resource) {
             Ok(request) => request,
@@ -295,13 +301,10 @@ impl Authorizer {
                 caller.has_issuer()
             },
         };
-        let decision = decide(
-            &request,
-            &known.identity,
-            &known.facts,
-            &snapshot.policies,
-            telling,
-        );
+        let policies = &snapshot.policies;
+        let evaluations = weigh(&request, &known.facts, policies);
+        pending.weighed(&snapshot, &evaluations);
+        let decision = conclude(&request, evaluations, &known.identity, policies, telling);
         pending.asked(request);
         self.keep(pending, visit, decision).await
     }

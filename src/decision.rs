@@ -4,6 +4,7 @@ pub mod challenge;
 pub mod headers;
 pub mod inquiry;
 pub mod metadata;
+pub mod shadow;
 pub mod status;
 
 use std::borrow::Cow;
@@ -222,16 +223,38 @@ pub fn decide(
     policies: &PolicySnapshot,
     caller: Telling,
 ) -> Decision {
+    let evaluations = weigh(request, facts, policies);
+    conclude(request, evaluations, identity, policies, caller)
+}
+
+/// What the policies say to each operation of a request, in its order.
+pub fn weigh(
+    request: &AccessRequest,
+    facts: &PrincipalFacts,
+    policies: &PolicySnapshot,
+) -> Vec<Evaluation> {
+    let operations = request.operations.iter();
+    operations
+        .map(|operation| policies.evaluate(operation, &request.context, facts))
+        .collect()
+}
+
+/// The second half of [`decide`], from what [`weigh`] found.
+pub fn conclude(
+    request: &AccessRequest,
+    evaluations: Vec<Evaluation>,
+    identity: &Identity,
+    policies: &PolicySnapshot,
+    caller: Telling,
+) -> Decision {
     let mut grant = Grant {
         policies: Vec::new(),
         failures: Vec::new(),
-        recalls: Recalls::default(),
+        recalls: Recalls::of(&evaluations),
     };
     let mut denied: Vec<(&Operation, Evaluation)> = Vec::new();
     let operations = &request.operations;
-    for operation in std::iter::once(&operations.first).chain(&operations.rest) {
-        let evaluation = policies.evaluate(operation, &request.context, facts);
-        grant.recalls.count(evaluation.recall);
+    for (operation, evaluation) in operations.iter().zip(evaluations) {
         match evaluation.verdict {
             Verdict::Allow => {
                 grant.policies.extend(evaluation.determining);

@@ -64,6 +64,7 @@ mod strict_json;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod validate;
 mod vocabulary;
 mod worked;
@@ -96,6 +97,7 @@ pub use self::standing::Dependence;
 pub use self::standing::Meant;
 pub use self::standing::Settled;
 pub use self::standing::Standing;
+pub use self::trial::Trial;
 
 use self::engine::Engine;
 use self::principals::Principals;
@@ -118,6 +120,7 @@ pub struct PolicySnapshot {
     stranger: PrincipalFacts,
     principals: Principals,
     engine: Engine,
+    trial: Option<Trial>,
     challenges: Challenges,
 }
 
@@ -136,7 +139,7 @@ pub struct PolicyInfo {
     pub id: Arc<str>,
     /// Whether it forbids; else it permits.
     pub forbid: bool,
-    /// False for `@mode("log_only")`: such a policy never takes part in a decision.
+    /// False for `@mode("log_only")`: such a policy is tried, and never takes part in a decision.
     pub enforced: bool,
     /// The file, relative to the policy directory.
     pub file: Arc<str>,
@@ -176,6 +179,21 @@ impl PolicySnapshot {
     pub fn policy(&self, id: &str) -> Option<&PolicyInfo> {
         let found = self.listed.binary_search_by(|one| (*one.id).cmp(id)).ok()?;
         self.listed.get(found)
+    }
+
+    /// Whether there is a policy of this id, in force or not.
+    pub fn has(&self, id: &str) -> bool {
+        self.policy(id).is_some()
+    }
+
+    /// Whether a policy of this id is in force.
+    pub fn enforces(&self, id: &str) -> bool {
+        self.policy(id).is_some_and(|policy| policy.enforced)
+    }
+
+    /// The policies that are out of force by `@mode("log_only")`, where there are any.
+    pub fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
     }
 
     /// Every tool of the catalogue, as its server and its name, sorted.

@@ -47,6 +47,13 @@ pub struct Operations {
     pub rest: Vec<Operation>,
 }
 
+impl Operations {
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Operation> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
 /// An action on a target: Cedar's action and resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {

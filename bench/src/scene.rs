@@ -80,7 +80,7 @@ fn config_text(grpc: &str) -> String {
 
 /// Role-based policies over many servers and tools; one permits the check, and two forbids read what
 /// a deployment's forbids read.
-fn policy_text(count: usize) -> Result<String, std::fmt::Error> {
+pub fn policy_text(count: usize) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     text.push_str(
         "@id(\"suspended\") forbid (principal in Mcp::Group::\"suspended\", action, resource);\n\
@@ -120,8 +120,9 @@ fn token(key: &EcdsaKeyPair) -> Result<String, Box<dyn Error>> {
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// What Envoy sends for a tool call, with `encode_raw_headers` and the body as bytes.
-fn message(token: &str) -> Vec<u8> {
+/// What Envoy sends for a tool call, with `encode_raw_headers` and the body as bytes, and the gRPC length
+/// prefix.
+pub fn message(token: &str) -> Vec<u8> {
     let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Berne"}}}"#;
     let bearer = format!("Bearer {token}");
     let length = body.len().to_string();

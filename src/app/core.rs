@@ -38,6 +38,8 @@ pub(super) struct Core {
     pub(super) metrics: Arc<Metrics>,
     pub(super) snapshot: Arc<SnapshotCell>,
     pub(super) reloads: Arc<Reloads>,
+    /// Of the policies that are only tried.
+    pub(super) shadow_reloads: Arc<Reloads>,
     pub(super) keys_changed: Arc<Notify>,
     pub(super) sources: Sources,
     pub(super) authorizer: Arc<Authorizer>,
@@ -100,10 +102,11 @@ impl Core {
         let watched = (origin == PolicyOrigin::Directory).then(|| files.digest());
         let core = Self {
             config,
-            clock,
             metrics,
             snapshot,
             reloads,
+            shadow_reloads: Arc::new(Reloads::new("", clock.now_ms())),
+            clock,
             keys_changed,
             sources,
             authorizer,
@@ -121,6 +124,7 @@ impl Core {
             snapshot: Arc::clone(&self.snapshot),
             key_sources: self.sources.keys.clone(),
             reloads: Arc::clone(&self.reloads),
+            shadow_reloads: Arc::clone(&self.shadow_reloads),
             metrics: Arc::clone(&self.metrics),
             readiness,
         }

@@ -71,6 +71,12 @@ impl<W: Watched> Follower<W> {
         }
     }
 
+    /// Looks for the first time at once: for what nothing was read of yet.
+    pub(super) fn at_once(mut self) -> Self {
+        self.wait = Duration::ZERO;
+        self
+    }
+
     /// The next change; absent at the end.
     pub(super) async fn next(&mut self) -> Option<Change<W::Found>> {
         loop {

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 
 use crate::app::follow::Change;
 use crate::app::follow::Follower;
+use crate::app::shadow;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::fault::Fault;
 use crate::policy::Compiler;
@@ -46,7 +47,7 @@ impl Reloads {
             .clone()
     }
 
-    fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
+    pub(super) fn note(&self, at_ms: i64, digest: Option<&str>, faults: &[Fault]) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.at_ms = at_ms;
         if let Some(digest) = digest {
@@ -64,10 +65,26 @@ pub(super) struct Wiring {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Puts what `follower` finds in force until the end, wherever it finds it. Compiling happens on a
+/// What becomes of policies that were found.
+pub(super) trait Publish {
+    /// The number of the next that are published.
+    fn next_generation(&self) -> u64;
+    /// Uses them from now on. What is refused then: nothing.
+    fn publish(&self, policies: PolicySnapshot) -> Vec<Fault>;
+    /// They are no good: what is in use stays. What is refused then: all of it.
+    fn keep(&self, faults: Vec<Fault>) -> Vec<Fault>;
+    /// The files are again those in use.
+    fn recovered(&self);
+    /// Somebody asked, and the files are those in use.
+    fn unchanged(&self);
+    /// Nothing can be reloaded any more.
+    fn give_up(&self);
+}
+
+/// Publishes what `follower` finds until the end, wherever it finds it. Compiling happens on a
 /// thread of its own, by `compiler`, which remembers what it has compiled.
 pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
-    wiring: Wiring,
+    wiring: impl Publish,
     mut compiler: Compiler,
     mut follower: Follower<W>,
 ) {
@@ -113,12 +130,11 @@ async fn compile(
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-impl Wiring {
+impl Publish for Wiring {
     fn next_generation(&self) -> u64 {
         self.snapshot.load().policies.generation().saturating_add(1)
     }
 
-    /// What is refused then: nothing.
     fn publish(&self, policies: PolicySnapshot) -> Vec<Fault> {
         for warning in policies.warnings() {
             tracing::warn!(%warning, "a policy is probably not meant so");
@@ -130,11 +146,11 @@ impl Wiring {
         self.metrics.policy_generation(generation);
         let count = policies.policy_count();
         self.snapshot.publish_policies(Arc::new(policies));
+        shadow::forget_differences(&self.metrics, &self.snapshot);
         tracing::info!(generation, policies = count, "policies reloaded");
         Vec::new()
     }
 
-    /// What is refused then: all of it.
     fn keep(&self, faults: Vec<Fault>) -> Vec<Fault> {
         self.metrics.policy_reload("failed");
         self.reloads.note(self.clock.now_ms(), None, &faults);

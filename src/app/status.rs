@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use crate::app::reload::Reloads;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
+use crate::policy::PolicySnapshot;
+use crate::policy::Trial;
 use crate::source::KeySource;
 use crate::telemetry::metrics::Metrics;
 
@@ -18,6 +20,7 @@ pub(super) struct StatusSource {
     pub(super) snapshot: Arc<SnapshotCell>,
     pub(super) key_sources: Vec<Option<Arc<dyn KeySource>>>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) shadow_reloads: Arc<Reloads>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: watch::Receiver<bool>,
 }
@@ -27,6 +30,9 @@ struct Document<'a> {
     version: &'static str,
     ready: bool,
     policies: Policies,
+    /// Those that are tried instead of them; absent without `policies.shadow_dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Shadow>,
     authenticators: Vec<AuthenticatorStatus<'a>>,
     resources: Vec<ResourceStatus<'a>>,
     /// Entries of the list of what has been revoked; absent without one.
@@ -38,7 +44,19 @@ struct Document<'a> {
 struct Policies {
     generation: u64,
     count: usize,
+    /// How many of them are only tried.
+    log_only: usize,
     digest: String,
+    last_reload_ms: i64,
+    faults: Vec<String>,
+}
+
+/// Generation, count and digest are null as long as there were none that could be used.
+#[derive(Serialize)]
+struct Shadow {
+    generation: Option<u64>,
+    count: Option<usize>,
+    digest: Option<String>,
     last_reload_ms: i64,
     faults: Vec<String>,
 }
@@ -74,10 +92,12 @@ impl StatusSource {
             policies: Policies {
                 generation: snapshot.policies.generation(),
                 count: snapshot.policies.policy_count(),
+                log_only: snapshot.policies.trial().map_or(0, Trial::count),
                 digest: last.digest,
                 last_reload_ms: last.at_ms,
                 faults: last.faults,
             },
+            shadow: self.shadow(snapshot.shadow.as_deref()),
             authenticators: authenticators
                 .map(|(index, authenticator)| {
                     let keys = snapshot.keys.get(index).and_then(Option::as_ref);
@@ -109,6 +129,18 @@ impl StatusSource {
                 .map(|_| snapshot.revocations.len()),
         };
         serde_json::to_vec_pretty(&document).unwrap_or_default()
+    }
+
+    fn shadow(&self, tried: Option<&PolicySnapshot>) -> Option<Shadow> {
+        self.config.policies.shadow_dir.as_ref()?;
+        let last = self.shadow_reloads.last();
+        Some(Shadow {
+            generation: tried.map(PolicySnapshot::generation),
+            count: tried.map(PolicySnapshot::policy_count),
+            digest: tried.map(|tried| tried.digest().to_owned()),
+            last_reload_ms: last.at_ms,
+            faults: last.faults,
+        })
     }
 
     /// Brings the gauges that age by themselves up to date.

@@ -13,6 +13,7 @@ use crate::authorizer::known::Known;
 use crate::authorizer::pending::Pending;
 use crate::authorizer::possession::Scheme;
 use crate::authorizer::possession::Sent;
+use crate::authorizer::snapshot::Snapshot;
 use crate::config::Authenticator;
 use crate::config::AuthenticatorKind;
 use crate::config::IdentityHeaders;
@@ -32,7 +33,6 @@ use crate::identity::gate::UnverifiedToken;
 use crate::identity::spiffe::SpiffeId;
 use crate::identity::token_fault::TokenFault;
 use crate::identity::verifier::Evidence;
-use crate::policy::PolicySnapshot;
 use crate::request::incoming::Incoming;
 use crate::telemetry::metrics::CacheOutcome;
 
@@ -53,10 +53,10 @@ impl Caller {
     }
 
     /// The caller in the forms that a check needs.
-    pub(super) fn known(&self, policies: &PolicySnapshot, sent: &IdentityHeaders) -> Arc<Known> {
+    pub(super) fn known(&self, snapshot: &Snapshot, sent: &IdentityHeaders) -> Arc<Known> {
         match &self.0 {
-            Some(entry) => Known::kept(entry, policies, sent),
-            None => Known::of(&Identity::Anonymous, policies, sent),
+            Some(entry) => Known::kept(entry, snapshot, sent),
+            None => Known::of(&Identity::Anonymous, snapshot, sent),
         }
     }
 }

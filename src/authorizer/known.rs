@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::authorizer::shadow::TriedFacts;
+use crate::authorizer::snapshot::Snapshot;
 use crate::config::IdentityHeaders;
 use crate::decision::headers;
 use crate::decision::headers::Obligation;
 use crate::identity::Identity;
 use crate::identity::cache::CachedToken;
 use crate::identity::session::SessionOwner;
-use crate::policy::PolicySnapshot;
 use crate::policy::PrincipalFacts;
 use crate::telemetry::record;
 
@@ -21,6 +22,8 @@ pub(super) struct Known {
     pub(super) identity: Identity,
     /// For the policies.
     pub(super) facts: PrincipalFacts,
+    /// For the policies that are only tried.
+    pub(super) tried: TriedFacts,
     /// For the upstream.
     pub(super) headers: Vec<Obligation>,
     /// For the sessions that are his; none of a stranger.
@@ -31,14 +34,12 @@ pub(super) struct Known {
 
 impl Known {
     /// Works everything out.
-    pub(super) fn of(
-        own: &Identity,
-        policies: &PolicySnapshot,
-        sent: &IdentityHeaders,
-    ) -> Arc<Self> {
+    pub(super) fn of(own: &Identity, snapshot: &Snapshot, sent: &IdentityHeaders) -> Arc<Self> {
+        let policies = &snapshot.policies;
         let identity = policies.enrich_identity(own);
         Arc::new(Self {
             facts: policies.facts(&identity),
+            tried: TriedFacts::of(own, &identity, snapshot),
             headers: headers::identity(&identity, sent),
             owner: match &identity {
                 Identity::Anonymous => None,
@@ -52,16 +53,17 @@ impl Known {
     /// What is kept beside the proof, made anew after a change of the policies.
     pub(super) fn kept(
         entry: &CachedToken<Self>,
-        policies: &PolicySnapshot,
+        snapshot: &Snapshot,
         sent: &IdentityHeaders,
     ) -> Arc<Self> {
         if let Some(known) = entry.facts.load_full()
-            && policies.made(&known.facts)
+            && snapshot.policies.made(&known.facts)
+            && known.tried.are_current(snapshot)
         {
             return known;
         }
         let identity = Identity::Verified(Arc::clone(&entry.token.principal));
-        let known = Self::of(&identity, policies, sent);
+        let known = Self::of(&identity, snapshot, sent);
         entry.facts.store(Some(Arc::clone(&known)));
         known
     }

@@ -1,6 +1,8 @@
 //! One check under way: what is known of it so far, and the promise that it is recorded once,
 //! whether it ends with an answer, a panic, or a caller that has gone.
 
+mod shadow;
+
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::authorizer::outcome::Answer;
 use crate::authorizer::outcome::Notes;
 use crate::authorizer::outcome::Outcome;
 use crate::authorizer::outcome::Refusal;
+use crate::authorizer::shadow::Attempt;
 use crate::authorizer::snapshot::Snapshot;
 use crate::config::Resource;
 use crate::config::ResourceKind;
@@ -25,6 +28,7 @@ use crate::decision::Denial;
 use crate::decision::Reason;
 use crate::decision::challenge::ProtectionSpace;
 use crate::decision::headers;
+use crate::decision::shadow::Opinion;
 use crate::identity::Identity;
 use crate::request::AccessRequest;
 use crate::request::incoming::Incoming;
@@ -46,6 +50,7 @@ pub(super) struct Pending {
     resource: Option<(usize, Arc<Resource>)>,
     known: Option<Arc<Known>>,
     request: Option<AccessRequest>,
+    attempt: Option<Attempt>,
     rpc_id: Option<Box<str>>,
     policy_generation: u64,
     key_generation: u64,
@@ -63,6 +68,7 @@ impl Pending {
             resource: None,
             known: None,
             request: None,
+            attempt: None,
             rpc_id: None,
             policy_generation: 0,
             key_generation: 0,
@@ -168,7 +174,8 @@ impl Pending {
             )),
             Decision::Allow(_) | Decision::Deny(_) => decision,
         };
-        self.record(&decision);
+        let shadow = self.opinions(&decision);
+        self.record(&decision, &shadow);
         match decision {
             Decision::Allow(grant) => {
                 let spoofed = self
@@ -272,7 +279,7 @@ impl Pending {
             .saturating_sub(self.arrival.started)
     }
 
-    fn record(&mut self, decision: &Decision) {
+    fn record(&mut self, decision: &Decision, shadow: &[Opinion]) {
         self.recorded = true;
         let parts = &self.authorizer.parts;
         let elapsed = self.elapsed();
@@ -311,6 +318,7 @@ impl Pending {
             key_generation: self.key_generation,
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             arguments: &arguments,
+            shadow,
         };
         match facts.line() {
             Ok(line) => parts.decision_log.write(&line),
@@ -363,7 +371,7 @@ impl Drop for Pending {
         }
         // A panic here, while another is being unwound, would end the process.
         let recorded = catch_unwind(AssertUnwindSafe(|| {
-            self.record(&Decision::Deny(Denial::plain(Reason::InternalError)));
+            self.record(&Decision::Deny(Denial::plain(Reason::InternalError)), &[]);
         }));
         if recorded.is_err() {
             tracing::error!("a failed check could not be recorded");

@@ -16,6 +16,9 @@ use crate::policy::PolicySnapshot;
 pub struct Snapshot {
     /// The policies.
     pub policies: Arc<PolicySnapshot>,
+    /// Those of `policies.shadow_dir`, which are tried beside them; absent where there are none, or
+    /// none that could be used.
+    pub shadow: Option<Arc<PolicySnapshot>>,
     /// For each authenticator, in the configuration's order, its keys; absent when it has none or
     /// they are not to be had.
     pub keys: Vec<Option<Arc<KeySet>>>,
@@ -38,6 +41,7 @@ impl SnapshotCell {
         let keys = vec![None; authenticators];
         let first = Snapshot {
             policies,
+            shadow: None,
             keys,
             key_generation: 0,
             revocations: Arc::default(),
@@ -56,6 +60,11 @@ impl SnapshotCell {
     /// Puts other policies in force.
     pub fn publish_policies(&self, policies: Arc<PolicySnapshot>) {
         self.change(|snapshot| snapshot.policies = policies);
+    }
+
+    /// Tries other policies beside those in force.
+    pub fn publish_shadow(&self, policies: Arc<PolicySnapshot>) {
+        self.change(|snapshot| snapshot.shadow = Some(policies));
     }
 
     /// Puts another list of what has been revoked in force.

@@ -1,5 +1,7 @@
 //! What a check answers, and records, when something goes wrong in the middle of it.
 
+mod shadow;
+
 use std::path::Path;
 use std::sync::Mutex;
 use std::task::Context;
@@ -86,6 +88,18 @@ struct Stage {
 }
 
 fn stage(clock: Vec<Option<u64>>, keys: Option<Refresh>) -> Stage {
+    stage_under(PERMIT, None, clock, keys)
+}
+
+const PERMIT: &str = "@id(\"all\") permit (principal, action, resource);";
+
+/// A stage with these policies in force, and those tried beside them.
+fn stage_under(
+    live: &str,
+    shadow: Option<&str>,
+    clock: Vec<Option<u64>>,
+    keys: Option<Refresh>,
+) -> Stage {
     let source = Source {
         name: "test.yaml".into(),
         text: CONFIG.into(),
@@ -93,21 +107,23 @@ fn stage(clock: Vec<Option<u64>>, keys: Option<Refresh>) -> Stage {
     let config = config::parse(&source, Path::new("."), &|_: &str| None)
         .unwrap()
         .config;
-    let permit = "@id(\"all\") permit (principal, action, resource);";
-    let files = PolicyFiles::new(vec![Source {
-        name: "a.cedar".into(),
-        text: permit.into(),
-    }]);
-    let policies = PolicySnapshot::compile(&files, &config.resources, 1).unwrap();
+    let compile = |text: &str| {
+        let files = PolicyFiles::new(vec![Source {
+            name: "a.cedar".into(),
+            text: text.into(),
+        }]);
+        Arc::new(PolicySnapshot::compile(&files, &config.resources, 1).unwrap())
+    };
+    let snapshot = SnapshotCell::new(compile(live), config.authenticators.len());
+    if let Some(shadow) = shadow {
+        snapshot.publish_shadow(compile(shadow));
+    }
     let log = tempfile::tempdir().unwrap();
     let sink = DecisionSink::File(log.path().join("log"));
     let (decision_log, writer) = DecisionLog::open(&sink, Counter::default()).unwrap();
     let metrics = Arc::new(Metrics::new(&["open".into()]));
     let parts = Parts {
-        snapshot: Arc::new(SnapshotCell::new(
-            Arc::new(policies),
-            config.authenticators.len(),
-        )),
+        snapshot: Arc::new(snapshot),
         config: Arc::new(config),
         sources: Sources {
             keys: vec![Some(Arc::new(Keys(keys))), None],

@@ -27,6 +27,13 @@ impl PoliciesFlag {
     }
 }
 
+/// What names the policy directory.
+const DIR: &str = "`policies.dir` of the configuration, `--policies-dir` or \
+                   `CEDARGATE_POLICIES_DIR` names the directory";
+
+/// What names the directory of policies that are only tried.
+const SHADOW_DIR: &str = "`policies.shadow_dir` of the configuration names the directory";
+
 /// Reads and compiles a directory; without a configuration nothing is said of what it would know, and
 /// warnings, which it may allow, are none of the errors.
 pub(super) fn compile(dir: &Path, config: Option<&Config>) -> Result<PolicySnapshot, Vec<Fault>> {
@@ -43,12 +50,25 @@ pub(super) fn warn(output: Output, dir: &Path, policies: &PolicySnapshot) {
     output.faults(&below(dir, policies.warnings().to_vec()));
 }
 
+/// Reads and compiles the directory of policies that are only tried; absent where there is none.
+pub(super) fn compile_shadow(config: &Config) -> Result<Option<PolicySnapshot>, Vec<Fault>> {
+    let Some(dir) = config.policies.shadow_dir.as_deref() else {
+        return Ok(None);
+    };
+    let compiled = policy_files::read(dir)
+        .and_then(|files| PolicySnapshot::compile_for(&files, config, 1))
+        .map_err(|faults| named(dir, faults, SHADOW_DIR));
+    compiled.map(Some)
+}
+
 /// Faults of a policy directory, with the directory in front of the names of its files.
-pub(super) fn below(dir: &Path, mut faults: Vec<Fault>) -> Vec<Fault> {
+pub(super) fn below(dir: &Path, faults: Vec<Fault>) -> Vec<Fault> {
+    named(dir, faults, DIR)
+}
+
+fn named(dir: &Path, mut faults: Vec<Fault>, help: &str) -> Vec<Fault> {
     for fault in &mut faults {
         if Path::new(&*fault.file) == dir {
-            let help = "`policies.dir` of the configuration, `--policies-dir` or \
-                        `CEDARGATE_POLICIES_DIR` names the directory";
             fault.help.get_or_insert_with(|| help.to_owned());
         } else {
             fault.file = dir.join(&*fault.file).display().to_string().into();

@@ -5,6 +5,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::Signal;
@@ -76,6 +77,13 @@ struct Flags {
     log_format: Option<String>,
 }
 
+/// Of the file alone this is refused when it is read.
+#[derive(Debug, Error)]
+#[error(
+    "`--policies-dir` and `policies.shadow_dir` lie in each other: what is only tried would be in force"
+)]
+struct Overlap;
+
 impl Serve {
     pub(super) fn run(self, output: Output) -> Exit {
         let overrides = Overrides {
@@ -95,6 +103,9 @@ impl Serve {
             Ok(loaded) => loaded,
             Err(faults) => return output.faults(&faults),
         };
+        if loaded.config.policies.overlap() {
+            return output.usage(&Overlap);
+        }
         if self.print_config {
             return output.data(&config::describe(&loaded.config));
         }

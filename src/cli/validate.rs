@@ -19,9 +19,10 @@ use crate::source::revocation_file;
 
 /// Check the configuration and the policies, and report every fault at once
 ///
-/// Reads what `serve` would read, the file of `revocations` included, and opens no listener. It reads the
-/// policy tests as well, which `cedargate test` runs. Faults go to standard error, each with file, line
-/// and column. A warning about policies that nothing allows by its name is an error.
+/// Reads what `serve` would read, the file of `revocations` and the policies of `policies.shadow_dir`
+/// included, and opens no listener. It reads the policy tests as well, which `cedargate test` runs. Faults go
+/// to standard error, each with file, line and column. A warning about policies that nothing allows by its
+/// name is an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 valid; 1 failure; 2 wrong usage; 3 at least one error.")]
 pub(super) struct Validate {
@@ -34,13 +35,14 @@ pub(super) struct Validate {
 impl Validate {
     pub(super) fn run(self, output: Output) -> Exit {
         match self.validate() {
-            Ok(Valid { policies, warnings }) => {
-                output.faults(&warnings);
-                output.data(&format!(
-                    "{}: valid, {}",
-                    self.file.config.display(),
-                    counted(policies, "policy", "policies")
-                ))
+            Ok(valid) => {
+                output.faults(&valid.warnings);
+                let policies = counted(valid.policies, "policy", "policies");
+                let tried = valid.tried.map_or_else(String::new, |tried| {
+                    format!(", {}", counted(tried, "shadow policy", "shadow policies"))
+                });
+                let file = self.file.config.display();
+                output.data(&format!("{file}: valid, {policies}{tried}"))
             }
             Err(faults) => {
                 let exit = output.faults(&faults);
@@ -70,23 +72,27 @@ impl Validate {
         let revocations = loaded.config.revocations.as_deref();
         let revocations = revocations.map(revocation_file::load).transpose();
         let mut found = loaded.warnings;
+        let policies = policies::compile(dir, Some(&loaded.config));
         let tests = tests(dir, &loaded.config.resources);
-        match (
-            revocations,
-            policies::compile(dir, Some(&loaded.config)),
-            tests,
-        ) {
-            (Ok(_), Ok(snapshot), Ok(())) => {
+        let shadow_dir = loaded.config.policies.shadow_dir.as_deref();
+        let shadow = policies::compile_shadow(&loaded.config);
+        match (revocations, policies, tests, shadow) {
+            (Ok(_), Ok(snapshot), Ok(()), Ok(tried)) => {
                 found.extend(policies::below(dir, snapshot.warnings().to_vec()));
+                if let (Some(dir), Some(tried)) = (shadow_dir, &tried) {
+                    found.extend(policies::below(dir, tried.warnings().to_vec()));
+                }
                 Ok(Valid {
                     policies: snapshot.policy_count(),
+                    tried: tried.map(|tried| tried.policy_count()),
                     warnings: found,
                 })
             }
-            (revocations, policies, tests) => {
+            (revocations, policies, tests, shadow) => {
                 found.extend(revocations.err().into_iter().flatten());
                 found.extend(policies.err().into_iter().flatten());
                 found.extend(tests.err().into_iter().flatten());
+                found.extend(shadow.err().into_iter().flatten());
                 Err(found)
             }
         }
@@ -105,6 +111,8 @@ fn tests(dir: &Path, resources: &[Arc<Resource>]) -> Result<(), Vec<Fault>> {
 
 struct Valid {
     policies: usize,
+    /// Those of `policies.shadow_dir`; absent without one.
+    tried: Option<usize>,
     warnings: Vec<Fault>,
 }
 

@@ -67,6 +67,8 @@ pub fn describe(config: &Config) -> String {
 
 fn settings(config: &Config) -> [(&'static str, Out); 7] {
     let policies = &config.policies;
+    let shadow_dir = policies.shadow_dir.as_ref();
+    let shadow_dir = shadow_dir.map_or(Out::Null, |path| text(&path.display()));
     let headers = &config.identity_headers;
     let limits = &config.limits;
     let log = &config.decision_log;
@@ -81,6 +83,7 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
             "policies",
             map([
                 ("dir", text(&policies.dir.display())),
+                ("shadow_dir", shadow_dir),
                 ("reload_interval", duration(policies.reload_interval)),
                 ("require_manifest", Out::Switch(policies.require_manifest)),
                 (

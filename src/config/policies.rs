@@ -1,5 +1,6 @@
 //! `policies`: where the policies live.
 
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,9 @@ const SHORTEST_RELOAD: Duration = Duration::from_millis(100);
 pub struct Policies {
     /// The directory.
     pub dir: PathBuf,
-    /// How often it is looked at.
+    /// A directory whose policies are tried beside those in force, and never enforced.
+    pub shadow_dir: Option<PathBuf>,
+    /// How often they are looked at.
     pub reload_interval: Duration,
     /// Whether it must hold a list of its files with their hashes.
     pub require_manifest: bool,
@@ -26,10 +29,19 @@ pub struct Policies {
     pub allow_warnings: Vec<Lint>,
 }
 
+impl Policies {
+    /// Whether one of the two directories lies in the other, or is it; links are not followed.
+    pub fn overlap(&self) -> bool {
+        let shadow = self.shadow_dir.as_deref();
+        shadow.is_some_and(|shadow| overlap(&self.dir, shadow))
+    }
+}
+
 impl Default for Policies {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("policies"),
+            shadow_dir: None,
             reload_interval: Duration::from_secs(1),
             require_manifest: false,
             allow_warnings: Vec::new(),
@@ -42,11 +54,17 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
     let mut policies = Policies::default();
     let mut dir_is_known = node.is_none();
     if let Some(mut map) = node.and_then(|node| Mapping::of(node, faults)) {
-        map = map.later(&["shadow_dir"]);
         let dir = map.optional("dir").map(|node| scalar::filled(node, faults));
         dir_is_known = !matches!(dir, Some(None));
         if let Some(dir) = dir.flatten() {
             policies.dir = PathBuf::from(dir);
+        }
+        if let Some(node) = map.optional("shadow_dir") {
+            policies.shadow_dir = scalar::filled(node, faults).map(PathBuf::from);
+            if policies.overlap() {
+                let message = "`shadow_dir` and `dir` lie in each other";
+                faults.error_help(&node.place, message, APART);
+            }
         }
         if let Some(interval) = map.optional("reload_interval").and_then(|node| {
             let bounds = SHORTEST_RELOAD..=*scalar::any_duration().end();
@@ -64,6 +82,7 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
         map.finish(faults);
     }
     policies.dir = base.join(&policies.dir);
+    policies.shadow_dir = policies.shadow_dir.map(|dir| base.join(dir));
     (policies, dir_is_known)
 }
 
@@ -87,4 +106,56 @@ fn warnings(node: &Node, faults: &mut Faults<'_>) -> Vec<Lint> {
         }
     }
     found
+}
+
+/// Why `shadow_dir` and `dir` are kept apart.
+const APART: &str =
+    "a directory is read with all below it, so what is only tried would be in force";
+
+fn overlap(one: &Path, other: &Path) -> bool {
+    let (one, other) = (plain(one), plain(other));
+    one.starts_with(&other) || other.starts_with(&one)
+}
+
+/// The path without detours.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                plain.pop();
+            }
+            Component::Prefix(_)
+            | Component::RootDir
+            | Component::ParentDir
+            | Component::Normal(_) => plain.push(component),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_in_each_other_are_told_from_neighbours() {
+        for (one, other, expected) in [
+            ("policies", "policies", true),
+            ("policies", "policies/next", true),
+            ("a/policies", "a", true),
+            ("a/b", "a/../a/./b/c", true),
+            ("policies", "policies.next", false),
+            ("policies", "next", false),
+            ("../policies", "policies", false),
+            ("../a", "../../a", false),
+            ("/etc/policies", "/etc/next", false),
+        ] {
+            let (one, other) = (Path::new(one), Path::new(other));
+            assert_eq!(overlap(one, other), expected, "{one:?} {other:?}");
+        }
+    }
 }

@@ -17,17 +17,19 @@ use super::compiler::Compiler;
 use super::engine::Engine;
 use super::engine::Live;
 use super::files;
+use super::files::Sorted;
 use super::hierarchy::Hierarchy;
 use super::index;
-use super::index::Index;
 use super::lint;
 use super::lint::Directory;
 use super::load::Loaded;
 use super::load::Tree;
 use super::memory::Known;
+use super::principals::Mentions;
 use super::principals::Principals;
 use super::report;
 use super::targets::Targets;
+use super::trial::Trial;
 use super::validate;
 use super::vocabulary;
 use super::vocabulary::Vocabulary;
@@ -96,16 +98,12 @@ impl Compiler {
         let policies_are_whole = !has_error(&faults);
         faults.extend(validated(&policies));
         let trees: Vec<Tree<'_>> = policies.iter().map(|one| one.tree()).collect();
-        let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
-            Hierarchy::read(source, &vocabulary, &schema, &mut faults)
-        });
-        let servers = resources.iter().map(|one| Arc::clone(&one.name)).collect();
-        let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
-            Catalogue::read(source, &servers, &mut faults)
-        });
-        let (principals, mentions) = sorted.principals.map_or_else(Default::default, |source| {
-            Principals::read_with_mentions(source, &mut faults)
-        });
+        let Beside {
+            hierarchy,
+            catalogue,
+            principals,
+            mentions,
+        } = Beside::read(&sorted, resources, (&vocabulary, &schema), &mut faults);
         let directory = Directory {
             files: &sorted,
             policies: &trees,
@@ -120,12 +118,17 @@ impl Compiler {
         lint::lint(&directory, &mut faults);
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![report::broken(error)])?;
-        let (index, live) = enforce(&policies, &vocabulary, &mut faults);
+        refuse_strays(&policies, &mut faults);
         lint::settle(trees.iter().map(|tree| tree.0), known.as_ref(), &mut faults);
         if has_error(&faults) {
             return Err(faults);
         }
-        let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
+        let surroundings = Surroundings {
+            vocabulary: Arc::new(vocabulary),
+            hierarchy: Arc::new(hierarchy),
+            targets: Arc::new(targets),
+        };
+        let (engine, trial) = surroundings.engines(&policies);
         Ok(PolicySnapshot {
             generation,
             digest: hex(files.digest()),
@@ -134,8 +137,43 @@ impl Compiler {
             stranger: engine.facts(&Identity::Anonymous),
             principals,
             engine,
+            trial,
             challenges: Cache::new(MAX_CHALLENGES),
         })
+    }
+}
+
+/// What stands beside the policies; what could not be read is empty.
+struct Beside {
+    hierarchy: Hierarchy,
+    catalogue: Catalogue,
+    principals: Principals,
+    mentions: Mentions,
+}
+
+impl Beside {
+    fn read(
+        sorted: &Sorted<'_>,
+        resources: &[Arc<Resource>],
+        (vocabulary, schema): (&Vocabulary, &Schema),
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
+            Hierarchy::read(source, vocabulary, schema, faults)
+        });
+        let servers = resources.iter().map(|one| Arc::clone(&one.name)).collect();
+        let catalogue = sorted.tools.map_or_else(Catalogue::default, |source| {
+            Catalogue::read(source, &servers, faults)
+        });
+        let (principals, mentions) = sorted.principals.map_or_else(Default::default, |source| {
+            Principals::read_with_mentions(source, faults)
+        });
+        Self {
+            hierarchy,
+            catalogue,
+            principals,
+            mentions,
+        }
     }
 }
 
@@ -155,17 +193,54 @@ fn validated(policies: &[&Known]) -> Vec<Fault> {
     found
 }
 
-/// The policies in force and their index.
-pub(super) fn enforce(
-    policies: &[&Known],
-    vocabulary: &Vocabulary,
-    faults: &mut Vec<Fault>,
-) -> (Index, Vec<Live>) {
-    let mut index = index::Builder::default();
-    let mut enforced = Vec::new();
+/// What policies are about, the same for those in force and those that are tried.
+pub(super) struct Surroundings {
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) hierarchy: Arc<Hierarchy>,
+    pub(super) targets: Arc<Targets>,
+}
+
+impl Surroundings {
+    /// The policies in force, and those that are only tried, if any.
+    fn engines(&self, policies: &[&Known]) -> (Engine, Option<Trial>) {
+        let (enforced, tried): (Vec<&Known>, Vec<&Known>) =
+            policies.iter().partition(|one| one.loaded.enforced);
+        let trial = (!tried.is_empty()).then(|| Trial::new(self.engine(&tried)));
+        (self.engine(&enforced), trial)
+    }
+
+    /// These policies and their index.
+    pub(super) fn engine(&self, policies: &[&Known]) -> Engine {
+        let mut index = index::Builder::default();
+        let mut live = Vec::new();
+        for known in policies {
+            let (one, worked) = (&known.loaded, &known.worked);
+            index.add(&one.policy, worked.clauses.clone(), &self.vocabulary);
+            live.push(Live {
+                id: Arc::clone(&one.id),
+                forbid: one.policy.effect() == Effect::Forbid,
+                policy: one.policy.clone(),
+                reads: worked.reads.clone(),
+                reading: worked.reading.clone(),
+                reason: one.policy.annotation("reason").map(str::to_owned),
+                formula: OnceLock::new(),
+                shape: OnceLock::new(),
+            });
+        }
+        Engine::new(
+            Arc::clone(&self.vocabulary),
+            Arc::clone(&self.hierarchy),
+            Arc::clone(&self.targets),
+            index.build(),
+            live,
+        )
+    }
+}
+
+pub(super) fn refuse_strays(policies: &[&Known], faults: &mut Vec<Fault>) {
     for known in policies {
-        let (one, worked) = (&known.loaded, &known.worked);
-        if worked.strays {
+        let one = &known.loaded;
+        if known.worked.strays {
             let message = format!(
                 "policy `{}` looks into an entity that it names itself",
                 one.id
@@ -176,22 +251,7 @@ pub(super) fn enforce(
                  resource.server and context.args",
             ));
         }
-        if !one.enforced {
-            continue;
-        }
-        index.add(&one.policy, worked.clauses.clone(), vocabulary);
-        enforced.push(Live {
-            id: Arc::clone(&one.id),
-            forbid: one.policy.effect() == Effect::Forbid,
-            policy: one.policy.clone(),
-            reads: worked.reads.clone(),
-            reading: worked.reading.clone(),
-            reason: one.policy.annotation("reason").map(str::to_owned),
-            formula: OnceLock::new(),
-            shape: OnceLock::new(),
-        });
     }
-    (index.build(), enforced)
 }
 
 fn has_error(faults: &[Fault]) -> bool {

@@ -68,9 +68,9 @@ pub(super) struct Live {
 /// Policies, entities and index, and what has been worked out from them so far.
 #[derive(Debug)]
 pub(super) struct Engine {
-    pub(super) vocabulary: Vocabulary,
-    pub(super) hierarchy: Hierarchy,
-    pub(super) targets: Targets,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) hierarchy: Arc<Hierarchy>,
+    pub(super) targets: Arc<Targets>,
     pub(super) index: Index,
     /// Sorted by id; a [`Number`] is a place in here.
     pub(super) policies: Vec<Live>,
@@ -83,9 +83,9 @@ pub(super) struct Engine {
 impl Engine {
     /// Ready to evaluate; `policies` are sorted by id and indexed.
     pub(super) fn new(
-        vocabulary: Vocabulary,
-        hierarchy: Hierarchy,
-        targets: Targets,
+        vocabulary: Arc<Vocabulary>,
+        hierarchy: Arc<Hierarchy>,
+        targets: Arc<Targets>,
         index: Index,
         policies: Vec<Live>,
     ) -> Self {

@@ -27,6 +27,7 @@ use fastrand::Rng;
 
 use super::catalogue::Catalogue;
 use super::compile;
+use super::compile::Surroundings;
 use super::context::Unusable;
 use super::engine::Engine;
 use super::engine::Live;
@@ -159,12 +160,18 @@ impl Generation {
         t.labels = vec!["l".to_owned()];
         let resources = [Arc::new(s), Arc::new(t)];
         let targets = Targets::new(&resources, catalogue, &vocabulary, &hierarchy).unwrap();
-        let (index, live) = compile::enforce(&known, &vocabulary, &mut faults);
+        compile::refuse_strays(&known, &mut faults);
         assert!(faults.is_empty(), "{faults:#?}\n{policies}");
-        let all = PolicySet::from_policies(live.iter().map(|live| live.policy.clone()));
+        let surroundings = Surroundings {
+            vocabulary: Arc::new(vocabulary),
+            hierarchy: Arc::new(hierarchy),
+            targets: Arc::new(targets),
+        };
+        let engine = surroundings.engine(&known);
+        let all = engine.policies.iter().map(|live| live.policy.clone());
         Self {
-            all: all.unwrap(),
-            engine: Engine::new(vocabulary, hierarchy, targets, index, live),
+            all: PolicySet::from_policies(all).unwrap(),
+            engine,
         }
     }
 

@@ -58,14 +58,18 @@ pub struct Recalls {
 }
 
 impl Recalls {
-    /// One answer more.
-    pub fn count(&mut self, recall: Recall) {
-        let counter = match recall {
-            Recall::Hit => &mut self.hits,
-            Recall::Miss => &mut self.misses,
-            Recall::Bypass => &mut self.bypasses,
-        };
-        *counter = counter.saturating_add(1);
+    /// Of these answers.
+    pub fn of(evaluations: &[Evaluation]) -> Self {
+        let mut recalls = Self::default();
+        for evaluation in evaluations {
+            let counter = match evaluation.recall {
+                Recall::Hit => &mut recalls.hits,
+                Recall::Miss => &mut recalls.misses,
+                Recall::Bypass => &mut recalls.bypasses,
+            };
+            *counter = counter.saturating_add(1);
+        }
+        recalls
     }
 }
 

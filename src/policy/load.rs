@@ -202,7 +202,7 @@ fn name(
         None => Ok((id.into(), true)),
         Some("log_only") => Ok((id.into(), false)),
         Some(_) => Err(Box::new(fault("the policy's `@mode` is not known").help(
-            "`@mode(\"log_only\")` takes a policy out of force; leave it out otherwise",
+            "`@mode(\"log_only\")` only tries a policy; leave it out otherwise",
         ))),
     }
 }

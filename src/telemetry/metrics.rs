@@ -3,7 +3,9 @@
 
 mod caches;
 mod checks;
+mod policies;
 mod sessions;
+mod shadow;
 
 use std::fmt;
 use std::sync::Arc;
@@ -91,6 +93,7 @@ pub struct Metrics {
     policy_errors: Family<PolicyLabels, Counter>,
     decision_log_dropped: Counter,
     sessions: sessions::SessionCounters,
+    shadow: shadow::ShadowCounters,
 }
 
 impl fmt::Debug for Metrics {
@@ -136,6 +139,7 @@ impl Metrics {
             policy_errors: Family::default(),
             decision_log_dropped: Counter::default(),
             sessions: sessions::SessionCounters::register(&mut registry),
+            shadow: shadow::ShadowCounters::register(&mut registry),
             registry,
         };
         metrics.register_rest();
@@ -269,27 +273,6 @@ impl Metrics {
             authenticator: Arc::clone(authenticator),
         };
         self.jwks_age.get_or_create(&labels).set(seconds);
-    }
-
-    /// Counts a reload: `ok` or `failed`.
-    pub fn policy_reload(&self, outcome: &'static str) {
-        self.policy_reload
-            .get_or_create(&OutcomeLabels { outcome })
-            .inc();
-    }
-
-    /// Notes the generation of the policies in use.
-    pub fn policy_generation(&self, generation: u64) {
-        self.policy_generation
-            .set(i64::try_from(generation).unwrap_or(i64::MAX));
-    }
-
-    /// Counts a policy that failed to evaluate.
-    pub fn policy_error(&self, policy: &Arc<str>) {
-        let labels = PolicyLabels {
-            policy: Arc::clone(policy),
-        };
-        self.policy_errors.get_or_create(&labels).inc();
     }
 
     /// The counter of lost decision records.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod principal;
+mod shadow;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use self::arguments::Value;
+use self::shadow::Shadow;
 use crate::decision::Decision;
+use crate::decision::shadow::Opinion;
 use crate::request::AccessRequest;
 use crate::request::Operation;
 use crate::request::Target;
@@ -55,6 +58,8 @@ pub struct Facts<'a> {
     pub duration_us: u64,
     /// What of the arguments is recorded.
     pub arguments: &'a Arguments,
+    /// What policies that are only tried would have decided; at most one opinion of each kind.
+    pub shadow: &'a [Opinion],
 }
 
 /// The HTTP side of a request, as far as it was read.
@@ -118,6 +123,8 @@ struct Line<'a> {
     errors: Vec<Failure<'a>>,
     policy_generation: u64,
     key_generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Shadow<'a>>,
     request_id: Cow<'a, str>,
     trace_id: &'a str,
     duration_us: u64,
@@ -202,6 +209,7 @@ impl<'a> Line<'a> {
                 .collect(),
             policy_generation: facts.policy_generation,
             key_generation: facts.key_generation,
+            shadow: Shadow::of(facts.shadow),
             request_id: bounded(facts.http.request_id),
             trace_id: facts.http.trace_id,
             duration_us: facts.duration_us,

@@ -302,6 +302,7 @@ fn line(
         key_generation: 1,
         duration_us: 1,
         arguments: &Arguments::of(&first.arguments, recorded),
+        shadow: &[],
     }
     .line()
     .unwrap()

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::config::policies::lints;
 use crate::config::schema::list_of;
+use crate::config::schema::nullable;
 use crate::config::schema::object;
 use crate::config::schema::switch;
 use crate::config::schema::text;
@@ -16,7 +17,16 @@ pub(super) fn section() -> Value {
         &[],
         [
             ("dir", text("Directory, relative to this file.", "policies")),
-            ("reload_interval", text("How often it is looked at.", "1s")),
+            (
+                "shadow_dir",
+                nullable(
+                    "Directory of policies that are tried beside those in force, and never enforced.",
+                ),
+            ),
+            (
+                "reload_interval",
+                text("How often they are looked at.", "1s"),
+            ),
             (
                 "require_manifest",
                 switch(

@@ -130,6 +130,7 @@ fn effective_resources_and_settings_are_readable() {
           sessions: bind
     policies:
       dir: "BASE/policies"
+      shadow_dir: null
       reload_interval: "1s"
       require_manifest: false
       allow_warnings: []

@@ -97,9 +97,16 @@ fn listeners() {
 
 const SMALLER_SECTIONS: Cases = &[
     ("policies: {dir: ''}", "error: empty text"),
+    ("policies: {shadow_dir: x}", ""),
+    ("policies: {shadow_dir: null}", ""),
+    ("policies: {shadow_dir: ''}", "error: empty text"),
     (
-        "policies: {shadow_dir: x}",
-        "`shadow_dir` is not supported by this version",
+        "policies: {shadow_dir: policies/next}",
+        "1:24: error: `shadow_dir` and `dir` lie in each other",
+    ),
+    (
+        "policies: {dir: a/b, shadow_dir: a}",
+        "1:34: error: `shadow_dir` and `dir` lie in each other",
     ),
     ("policies: {allow_warnings: []}", ""),
     ("policies: {allow_warnings: [permit-all, mixed-script]}", ""),
