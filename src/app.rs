@@ -159,14 +159,13 @@ impl App {
         if let Some(first) = core.watched {
             let watcher = PolicyWatcher::new(core.config.policies.dir.clone(), first);
             let follower = Follower::new(watcher, interval, shutdown.stop());
-            let wiring = reload::Watch {
-                config: Arc::clone(&core.config),
+            let wiring = reload::Wiring {
                 snapshot: Arc::clone(&core.snapshot),
                 metrics: core.metrics,
                 reloads: core.reloads,
                 clock: core.clock,
             };
-            servers.spawn(reload::watch(wiring, follower));
+            servers.spawn(reload::watch(wiring, core.compiler, follower));
         }
         Ok(Self {
             config: core.config,
