@@ -7,6 +7,7 @@
 mod algorithms;
 mod api_key;
 mod authenticator;
+mod bundle;
 mod claims;
 mod danger;
 mod describe;
@@ -54,6 +55,9 @@ pub use crate::config::authenticator::KeyOrigin;
 pub use crate::config::authenticator::LocalKey;
 pub use crate::config::authenticator::LocalMaterial;
 pub use crate::config::authenticator::Remote;
+pub use crate::config::bundle::BundleKey;
+pub use crate::config::bundle::BundlePlace;
+pub use crate::config::bundle::BundleRules;
 pub use crate::config::claims::Assertions;
 pub use crate::config::claims::ClaimPath;
 pub use crate::config::claims::ClaimPaths;
@@ -272,6 +276,9 @@ fn examine_text(
             if let Some(dir) = &policies_dir {
                 config.policies.dir.clone_from(dir);
             }
+            if overrides.policies_dir.is_some() && config.policies.bundle.take().is_some() {
+                found.push(unsigned(source));
+            }
             Ok(Loaded {
                 config,
                 warnings: found,
@@ -290,6 +297,16 @@ fn examine_text(
         outcome,
         policies_dir,
     }
+}
+
+/// A directory from the command line wins over the file, and over the signature that the file asks for.
+fn unsigned(source: &Source) -> Fault {
+    Fault::error(source, None, "`policies.bundle` is not used")
+        .help(
+            "`--policies-dir` or `CEDARGATE_POLICIES_DIR` names a directory in its place, and nobody has signed \
+             what is in there",
+        )
+        .warning()
 }
 
 /// Reads every section, and says where the policies are, if that could be read. `None` only where the

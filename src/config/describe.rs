@@ -1,6 +1,7 @@
 //! The effective configuration as YAML, with every default filled in and every secret left out.
 
 mod authenticator;
+mod policies;
 mod sessions;
 
 use std::time::Duration;
@@ -66,7 +67,6 @@ pub fn describe(config: &Config) -> String {
 }
 
 fn settings(config: &Config) -> [(&'static str, Out); 7] {
-    let policies = &config.policies;
     let headers = &config.identity_headers;
     let limits = &config.limits;
     let log = &config.decision_log;
@@ -77,13 +77,7 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
         DecisionSink::File(path) => map([("file", text(&path.display()))]),
     };
     [
-        (
-            "policies",
-            map([
-                ("dir", text(&policies.dir.display())),
-                ("reload_interval", duration(policies.reload_interval)),
-            ]),
-        ),
+        ("policies", policies::section(&config.policies)),
         (
             "identity_headers",
             map([
