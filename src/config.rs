@@ -276,9 +276,7 @@ fn examine_text(
             if let Some(dir) = &policies_dir {
                 config.policies.dir.clone_from(dir);
             }
-            if overrides.policies_dir.is_some() && config.policies.bundle.take().is_some() {
-                found.push(unsigned(source));
-            }
+            found.extend(overrides::drop_bundle(&mut config, overrides, source));
             Ok(Loaded {
                 config,
                 warnings: found,
@@ -297,16 +295,6 @@ fn examine_text(
         outcome,
         policies_dir,
     }
-}
-
-/// A directory from the command line wins over the file, and over the signature that the file asks for.
-fn unsigned(source: &Source) -> Fault {
-    Fault::error(source, None, "`policies.bundle` is not used")
-        .help(
-            "`--policies-dir` or `CEDARGATE_POLICIES_DIR` names a directory in its place, and nobody has signed \
-             what is in there",
-        )
-        .warning()
 }
 
 /// Reads every section, and says where the policies are, if that could be read. `None` only where the

@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use crate::app::PolicyOrigin;
 use crate::app::StartError;
+use crate::app::first;
+use crate::app::first::First;
+use crate::app::first::Watched;
 use crate::app::reload::Reloads;
 use crate::app::sources;
 use crate::app::status::StatusSource;
@@ -16,15 +19,12 @@ use crate::authorizer::Parts;
 use crate::authorizer::Sources;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
-use crate::fault::Fault;
 use crate::identity::revocation::Revocations;
 use crate::policy::Compiler;
-use crate::policy::PolicyFiles;
-use crate::policy::PolicySnapshot;
 use crate::source::Clock;
+use crate::source::bundle::BundleStatus;
 use crate::source::clock::SystemClock;
 use crate::source::dev_issuer::DevIssuer;
-use crate::source::policy_files;
 use crate::source::revocation_file;
 use crate::source::revocation_file::RevocationWatcher;
 use crate::telemetry::decision_log::DecisionLog;
@@ -46,20 +46,25 @@ pub(super) struct Core {
     pub(super) revocations: Option<RevocationWatcher>,
     /// Made the policies in force, and remembers how.
     pub(super) compiler: Compiler,
-    /// Digest of the files in force, where a directory is to be watched.
-    pub(super) watched: Option<[u8; 32]>,
+    /// Where newer policies come from.
+    pub(super) watched: Watched,
+    /// The bundle in force, where the policies come from one.
+    pub(super) bundle: Option<Arc<BundleStatus>>,
 }
 
 impl Core {
-    pub(super) fn build(
+    pub(super) async fn build(
         config: Config,
         origin: PolicyOrigin,
     ) -> Result<(Self, DecisionLogWriter), StartError> {
         let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut compiler = Compiler::for_config(&config);
-        let (files, policies) =
-            first_policies(&mut compiler, &config, origin).map_err(StartError::Policies)?;
+        let First {
+            policies,
+            compiler,
+            watched,
+            faults,
+        } = first::policies(&config, origin, &clock).await?;
         let names: Vec<Arc<str>> = config
             .resources
             .iter()
@@ -68,9 +73,9 @@ impl Core {
         let metrics = Arc::new(Metrics::new(&names));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
-        metrics.policy_reload("ok");
+        metrics.policy_reload(if faults.is_empty() { "ok" } else { "failed" });
         metrics.policy_generation(policies.generation());
-        let reloads = Arc::new(Reloads::new(policies.digest(), clock.now_ms()));
+        let reloads = Arc::new(Reloads::new(policies.digest(), clock.now_ms(), &faults));
         let (decision_log, log_writer) =
             DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
         let snapshot = Arc::new(SnapshotCell::new(
@@ -100,7 +105,10 @@ impl Core {
             metrics: Arc::clone(&metrics),
             decision_log,
         })?);
-        let watched = (origin == PolicyOrigin::Directory).then(|| files.digest());
+        let bundle = match &watched {
+            Watched::Bundle(watcher) => Some(watcher.status()),
+            Watched::Nothing | Watched::Directory(_) => None,
+        };
         let core = Self {
             config,
             clock,
@@ -114,6 +122,7 @@ impl Core {
             revocations,
             compiler,
             watched,
+            bundle,
         };
         Ok((core, log_writer))
     }
@@ -124,27 +133,11 @@ impl Core {
             snapshot: Arc::clone(&self.snapshot),
             key_sources: self.sources.keys.clone(),
             reloads: Arc::clone(&self.reloads),
+            bundle: self.bundle.clone(),
             metrics: Arc::clone(&self.metrics),
             readiness,
         }
     }
-}
-
-fn first_policies(
-    compiler: &mut Compiler,
-    config: &Config,
-    origin: PolicyOrigin,
-) -> Result<(PolicyFiles, PolicySnapshot), Vec<Fault>> {
-    let files = match origin {
-        PolicyOrigin::Directory => policy_files::read(&config.policies.dir)?,
-        PolicyOrigin::Embedded => PolicyFiles::embedded(),
-    };
-    let snapshot = compiler.compile(&files, 1)?;
-    for warning in snapshot.warnings() {
-        tracing::warn!(%warning, "a policy is probably not meant so");
-    }
-    tracing::info!(policies = snapshot.policy_count(), "policies loaded");
-    Ok((files, snapshot))
 }
 
 /// The issuer of development tokens, where there is one, with its key published.

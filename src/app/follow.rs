@@ -18,6 +18,8 @@ pub(super) enum Change<T> {
     To(T),
     /// It is no good; told once.
     Failed(Vec<Fault>),
+    /// What was no good is over, and nothing has changed.
+    Recovered,
 }
 
 /// Follows one thing.
@@ -48,21 +50,38 @@ impl<W: Watched> Follower<W> {
                 () = tokio::time::sleep(self.wait) => {}
             }
             let poll = self.look().await?;
-            self.wait = self.interval;
+            self.wait = self.watched.as_ref().map_or(self.interval, |watched| {
+                // What fails may want to be looked at less often.
+                watched.wait(self.interval)
+            });
             match poll {
                 Poll::Unchanged => {}
                 Poll::Settling => self.wait = self.interval.min(SETTLE),
                 Poll::Changed(found) => return Some(Change::To(found)),
                 Poll::Failed(faults) => return Some(Change::Failed(faults)),
+                Poll::Recovered => return Some(Change::Recovered),
             }
         }
     }
 
+    /// What was found last is in force.
+    pub(super) async fn accepted(&mut self) {
+        self.off_the_loop(W::accepted).await;
+    }
+
     async fn look(&mut self) -> Option<Poll<W::Found>> {
+        self.off_the_loop(W::poll).await
+    }
+
+    /// Does something that may block.
+    async fn off_the_loop<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut W) -> T + Send + 'static,
+    ) -> Option<T> {
         let mut watched = self.watched.take()?;
         let polled = tokio::task::spawn_blocking(move || {
-            let poll = watched.poll();
-            (watched, poll)
+            let done = work(&mut watched);
+            (watched, done)
         });
         let polled = tokio::select! {
             // A file system that hangs must not hold up the end.
@@ -70,9 +89,9 @@ impl<W: Watched> Follower<W> {
             polled = polled => polled,
         };
         match polled {
-            Ok((watched, poll)) => {
+            Ok((watched, done)) => {
                 self.watched = Some(watched);
-                Some(poll)
+                Some(done)
             }
             Err(error) => {
                 tracing::error!(%error, "looking for changes panicked; nothing is reloaded any more");

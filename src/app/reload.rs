@@ -31,11 +31,12 @@ pub(super) struct LastReload {
 pub(super) struct Reloads(Mutex<LastReload>);
 
 impl Reloads {
-    pub(super) fn new(digest: &str, at_ms: i64) -> Self {
+    /// The first policies; with faults, where they are not the newest.
+    pub(super) fn new(digest: &str, at_ms: i64, faults: &[Fault]) -> Self {
         Self(Mutex::new(LastReload {
             at_ms,
             digest: digest.to_owned(),
-            faults: Vec::new(),
+            faults: faults.iter().map(ToString::to_string).collect(),
         }))
     }
 
@@ -75,6 +76,7 @@ pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
     while let Some(change) = follower.next().await {
         match change {
             Change::Failed(faults) => wiring.keep(&faults),
+            Change::Recovered => wiring.recovered(),
             Change::To(files) => {
                 let generation = wiring.next_generation();
                 let Some((back, compiled)) = compile(compiler, files, generation).await else {
@@ -82,7 +84,10 @@ pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
                 };
                 compiler = back;
                 match compiled {
-                    Ok(policies) => wiring.publish(policies),
+                    Ok(policies) => {
+                        wiring.publish(policies);
+                        follower.accepted().await;
+                    }
                     Err(faults) => wiring.keep(&faults),
                 }
             }
@@ -128,6 +133,12 @@ impl Wiring {
         for fault in faults {
             tracing::error!(%fault, "the policies were not reloaded; the last good ones stay");
         }
+    }
+
+    /// Nothing is put in force, so that nothing is counted.
+    fn recovered(&self) {
+        self.reloads.note(self.clock.now_ms(), None, &[]);
+        tracing::info!("the policies in force are the newest ones again");
     }
 
     fn give_up(&self) {

@@ -22,6 +22,7 @@ pub(super) async fn watch(
                     tracing::error!(%fault, "revocations were not reloaded; the last good ones stay");
                 }
             }
+            Change::Recovered => {}
             Change::To(list) => {
                 metrics.revocation_reload("ok");
                 let entries = list.len();

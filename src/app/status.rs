@@ -9,6 +9,7 @@ use crate::app::reload::Reloads;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
 use crate::source::KeySource;
+use crate::source::bundle::BundleStatus;
 use crate::telemetry::metrics::Metrics;
 
 /// Everything that the document is written from.
@@ -18,6 +19,7 @@ pub(super) struct StatusSource {
     pub(super) snapshot: Arc<SnapshotCell>,
     pub(super) key_sources: Vec<Option<Arc<dyn KeySource>>>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) bundle: Option<Arc<BundleStatus>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: watch::Receiver<bool>,
 }
@@ -41,6 +43,17 @@ struct Policies {
     digest: String,
     last_reload_ms: i64,
     faults: Vec<String>,
+    /// Absent where the policies come from a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<Bundle>,
+}
+
+#[derive(Serialize)]
+struct Bundle {
+    revision: u64,
+    /// When its source last said that there is none newer; absent where it has not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_ms: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +90,10 @@ impl StatusSource {
                 digest: last.digest,
                 last_reload_ms: last.at_ms,
                 faults: last.faults,
+                bundle: self.bundle.as_ref().map(|status| Bundle {
+                    revision: status.revision(),
+                    confirmed_ms: Some(status.confirmed_ms()).filter(|at| *at > 0),
+                }),
             },
             authenticators: authenticators
                 .map(|(index, authenticator)| {

@@ -48,6 +48,9 @@ pub enum BundleFault {
     /// It is not an archive that is read here.
     #[error(transparent)]
     Archive(#[from] ArchiveFault),
+    /// The system does not let it be read.
+    #[error("the bundle cannot be read: {0}")]
+    Unreadable(String),
     /// A name that no file of a bundle has.
     #[error(transparent)]
     Name(#[from] NameFault),

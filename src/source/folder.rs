@@ -24,6 +24,8 @@ const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 pub(super) struct Wanted {
     /// By their name.
     pub(super) file: fn(&str) -> bool,
+    /// Whether a folder is looked into although a file of its name would be wanted.
+    pub(super) any_folder: bool,
     /// A subdirectory of the folder that is left out.
     pub(super) not_below: Option<&'static str>,
 }
@@ -49,6 +51,7 @@ pub(super) fn read(dir: &Path, wanted: Wanted) -> Result<Vec<Source>, Vec<Fault>
 pub(super) fn read_one(path: &Path) -> Result<Source, Vec<Fault>> {
     let mut walk = Walk::new(Wanted {
         file: |_| true,
+        any_folder: false,
         not_below: None,
     });
     walk.file(path, path.display().to_string());
@@ -136,7 +139,7 @@ impl Walk {
             // A dangling link, or a file that has just gone, of no meaning here.
             Err(_) => return,
         };
-        if kind.is_dir() && !(self.wanted.file)(name) {
+        if kind.is_dir() && (self.wanted.any_folder || !(self.wanted.file)(name)) {
             if !(below.is_empty() && Some(name) == self.wanted.not_below) {
                 let below = format!("{shown}/");
                 self.directory(path, &below, depth.saturating_add(1));

@@ -23,7 +23,7 @@ const PRINCIPALS_FILE: &str = "principals.yaml";
 /// The subdirectory that holds tests, and therefore no policies.
 pub const TESTS_DIRECTORY: &str = "tests";
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
-const MOUNT_LINK: &str = "..data";
+pub(super) const MOUNT_LINK: &str = "..data";
 
 /// Reads the directory: every file that has a meaning, or none.
 ///
@@ -38,6 +38,7 @@ pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
     let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
     let wanted = Wanted {
         file: has_meaning,
+        any_folder: false,
         not_below: Some(TESTS_DIRECTORY),
     };
     folder::read(mounted.as_deref().unwrap_or(dir), wanted).map(PolicyFiles::new)
@@ -51,6 +52,7 @@ pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
 pub fn read_tests(path: &Path) -> Result<Vec<Source>, Vec<Fault>> {
     let wanted = Wanted {
         file: is_test,
+        any_folder: false,
         not_below: None,
     };
     if path.is_dir() {

@@ -1,6 +1,8 @@
 //! Looking again and again: what is new must be seen twice in a row before it is offered, and what is
 //! wrong is told once.
 
+use std::time::Duration;
+
 use crate::fault::Fault;
 
 /// The SHA-256 of what was read.
@@ -13,6 +15,8 @@ pub enum Poll<T> {
     Unchanged,
     /// Something else, but not yet twice the same.
     Settling,
+    /// What was wrong is over, and what is in force is what is there again.
+    Recovered,
     /// Something new, offered once: whoever takes it keeps what he has if it is no good.
     Changed(T),
     /// It cannot be read, or is faulty; the last good state stays in force. Told once, until it is
@@ -27,6 +31,14 @@ pub trait Watched: Send + 'static {
 
     /// Looks once. It may block on the file system.
     fn poll(&mut self) -> Poll<Self::Found>;
+
+    /// How long to wait for the next look, where `usual` is what was configured.
+    fn wait(&self, usual: Duration) -> Duration {
+        usual
+    }
+
+    /// What was offered last is in force. It may block on the file system.
+    fn accepted(&mut self) {}
 }
 
 /// What has been seen so far.
