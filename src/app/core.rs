@@ -65,12 +65,7 @@ impl Core {
             watched,
             faults,
         } = first::policies(&config, origin, &clock).await?;
-        let names: Vec<Arc<str>> = config
-            .resources
-            .iter()
-            .map(|r| Arc::clone(&r.name))
-            .collect();
-        let metrics = Arc::new(Metrics::new(&names));
+        let metrics = Arc::new(Metrics::new(&names(&config)));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
         metrics.policy_reload(if faults.is_empty() { "ok" } else { "failed" });
@@ -105,10 +100,6 @@ impl Core {
             metrics: Arc::clone(&metrics),
             decision_log,
         })?);
-        let bundle = match &watched {
-            Watched::Bundle(watcher) => Some(watcher.status()),
-            Watched::Nothing | Watched::Directory(_) => None,
-        };
         let core = Self {
             config,
             clock,
@@ -121,8 +112,8 @@ impl Core {
             dev_issuer,
             revocations,
             compiler,
+            bundle: watched.bundle(),
             watched,
-            bundle,
         };
         Ok((core, log_writer))
     }
@@ -138,6 +129,12 @@ impl Core {
             readiness,
         }
     }
+}
+
+/// The names of the resources, in their order.
+fn names(config: &Config) -> Vec<Arc<str>> {
+    let resources = config.resources.iter();
+    resources.map(|one| Arc::clone(&one.name)).collect()
 }
 
 /// The issuer of development tokens, where there is one, with its key published.

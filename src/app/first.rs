@@ -14,6 +14,7 @@ use crate::policy::PolicySnapshot;
 use crate::source::Clock;
 use crate::source::bundle;
 use crate::source::bundle::BundleSource;
+use crate::source::bundle::BundleStatus;
 use crate::source::bundle::BundleWatcher;
 use crate::source::policy_files;
 use crate::source::policy_files::PolicyWatcher;
@@ -34,6 +35,16 @@ pub(super) enum Watched {
     Nothing,
     Directory(PolicyWatcher),
     Bundle(Box<BundleWatcher>),
+}
+
+impl Watched {
+    /// The state of the bundle, where there is one.
+    pub(super) fn bundle(&self) -> Option<Arc<BundleStatus>> {
+        match self {
+            Self::Bundle(watcher) => Some(watcher.status()),
+            Self::Nothing | Self::Directory(_) => None,
+        }
+    }
 }
 
 /// Reads or fetches the policies, and compiles them, on a thread that may block.
@@ -91,8 +102,9 @@ fn from_bundle(
     let mut watcher = BundleWatcher::new(BundleSource::open(rules, clock)?);
     let place = bundle::shown(&rules.place);
     let mut compile = |files: &PolicyFiles| {
-        let compiled = compiler.compile(files, 1);
-        compiled.map_err(|faults| within(&place, faults))
+        compiler
+            .compile(files, 1)
+            .map_err(|faults| within(&place, faults))
     };
     let newest = watcher.first().and_then(|files| compile(&files));
     let (policies, faults) = match newest {

@@ -133,8 +133,8 @@ impl BundleSource {
         let (found, next) = match (&self.place, &self.fetcher) {
             (BundlePlace::Url(url, _), Some(fetcher)) => {
                 let fetching = fetcher.get_bytes_unless(url, known.validators.as_ref(), MAX_BYTES);
-                let fetched = Handle::current().block_on(fetching);
-                let document = match fetched.map_err(|error| self.fault(error.to_string()))? {
+                let answer = Handle::current().block_on(fetching);
+                let document = match answer.map_err(|error| self.fault(error.to_string()))? {
                     Fetched::NotModified(_) => return Ok(None),
                     Fetched::Document(document) => document,
                 };

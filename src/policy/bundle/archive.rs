@@ -201,16 +201,11 @@ fn check_end(rest: &[u8]) -> Result<(), ArchiveFault> {
 
 /// A name that is not even text is refused by its place.
 fn entry_name(bytes: &[u8]) -> Result<String, NameFault> {
-    match std::str::from_utf8(bytes) {
-        Ok(name) => Ok(name.to_owned()),
-        Err(_) => {
-            let lossy = String::from_utf8_lossy(bytes);
-            Err(NameFault::Unsound(name::shown(
-                &lossy,
-                name::MAX_NAME_BYTES,
-            )))
-        }
-    }
+    let text = std::str::from_utf8(bytes).map(str::to_owned);
+    text.map_err(|_| {
+        let lossy = String::from_utf8_lossy(bytes);
+        NameFault::Unsound(name::shown(&lossy, name::MAX_NAME_BYTES))
+    })
 }
 
 enum Kind {

@@ -39,7 +39,7 @@ impl OrderFault {
             Self::Older { .. } | Self::Same(_) => {
                 "publish what is wanted with a higher revision (`cedargate bundle build --revision`)"
             }
-            Self::Expired(_) => "build it again, with a later `--expires`",
+            Self::Expired(_) => "build it again, with a later `--not-after` or none",
         }
     }
 }
