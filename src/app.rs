@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -22,6 +23,7 @@ use tonic_health::server::HealthReporter;
 use crate::app::core::Core;
 use crate::app::first::Watched;
 use crate::app::follow::Follower;
+use crate::app::follow::Orders;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Address;
 use crate::config::Config;
@@ -131,6 +133,8 @@ pub struct App {
     config: Arc<Config>,
     addresses: Addresses,
     shutdown: Shutdown,
+    /// Tells whoever follows files to look at them now.
+    look: watch::Sender<u64>,
     servers: JoinSet<()>,
     health: HealthReporter,
     snapshot: Arc<SnapshotCell>,
@@ -150,9 +154,14 @@ impl App {
         let mut servers = JoinSet::new();
         let (health, addresses) = listeners::listen(&mut servers, &core, &shutdown).await?;
         let interval = core.config.policies.reload_interval;
+        let look = watch::Sender::new(0);
+        let orders = Orders {
+            stop: shutdown.stop(),
+            look: look.subscribe(),
+        };
         if let Some(watcher) = core.revocations.take() {
             servers.spawn(revocations::watch(
-                Follower::new(watcher, interval, shutdown.stop()),
+                Follower::new(watcher, interval, orders.clone()),
                 Arc::clone(&core.snapshot),
                 Arc::clone(&core.metrics),
             ));
@@ -166,12 +175,12 @@ impl App {
         match core.watched {
             Watched::Nothing => {}
             Watched::Directory(watcher) => {
-                let follower = Follower::new(watcher, interval, shutdown.stop());
+                let follower = Follower::new(watcher, interval, orders);
                 servers.spawn(reload::watch(wiring, core.compiler, follower));
             }
             Watched::Bundle(watcher) => {
                 let interval = watcher.interval();
-                let follower = Follower::new(*watcher, interval, shutdown.stop());
+                let follower = Follower::new(*watcher, interval, orders);
                 servers.spawn(reload::watch(wiring, core.compiler, follower));
             }
         }
@@ -179,6 +188,7 @@ impl App {
             config: core.config,
             addresses,
             shutdown,
+            look,
             servers,
             health,
             snapshot: core.snapshot,
@@ -201,6 +211,14 @@ impl App {
         self.set_health(ServingStatus::Serving).await;
         self.shutdown.set_ready();
         tracing::info!("ready");
+    }
+
+    /// Looks at the policies and the revocations now, instead of at the end of the interval. The log
+    /// says what came of it.
+    pub fn reload(&self) {
+        tracing::info!("looking at the policies and revocations");
+        self.look
+            .send_modify(|looks| *looks = looks.wrapping_add(1));
     }
 
     /// Drains and ends: not ready, serve on for the configured time, close, let calls end.

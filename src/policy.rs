@@ -41,6 +41,7 @@ mod hierarchy;
 mod index;
 mod lint;
 mod load;
+mod memory;
 mod message;
 mod names;
 mod plain_yaml;
@@ -61,6 +62,7 @@ mod targets;
 mod tests;
 mod validate;
 mod vocabulary;
+mod worked;
 
 use std::fmt;
 use std::sync::Arc;

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use crate::app::PolicyOrigin;
 use crate::app::StartError;
 use crate::app::first;
-use crate::app::first::First;
 use crate::app::first::Watched;
 use crate::app::reload::Reloads;
 use crate::app::sources;
@@ -59,22 +58,25 @@ impl Core {
     ) -> Result<(Self, DecisionLogWriter), StartError> {
         let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let First {
-            policies,
-            compiler,
-            watched,
-            faults,
-        } = first::policies(&config, origin, &clock).await?;
+        let first = first::policies(&config, origin, &clock).await?;
         let metrics = Arc::new(Metrics::new(&names(&config)));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
-        metrics.policy_reload(if faults.is_empty() { "ok" } else { "failed" });
-        metrics.policy_generation(policies.generation());
-        let reloads = Arc::new(Reloads::new(policies.digest(), clock.now_ms(), &faults));
+        metrics.policy_reload(if first.faults.is_empty() {
+            "ok"
+        } else {
+            "failed"
+        });
+        metrics.policy_generation(first.policies.generation());
+        let reloads = Arc::new(Reloads::new(
+            first.policies.digest(),
+            clock.now_ms(),
+            &first.faults,
+        ));
         let (decision_log, log_writer) =
             DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
         let snapshot = Arc::new(SnapshotCell::new(
-            Arc::new(policies),
+            Arc::new(first.policies),
             config.authenticators.len(),
         ));
         let revocations = revoked.map(|(list, watcher)| {
@@ -111,9 +113,9 @@ impl Core {
             authorizer,
             dev_issuer,
             revocations,
-            compiler,
-            bundle: watched.bundle(),
-            watched,
+            compiler: first.compiler,
+            bundle: first.watched.bundle(),
+            watched: first.watched,
         };
         Ok((core, log_writer))
     }

@@ -69,27 +69,37 @@ pub(super) struct Wiring {
 /// thread of its own, by `compiler`, which remembers what it has compiled.
 pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
     wiring: Wiring,
-    compiler: Compiler,
+    mut compiler: Compiler,
     mut follower: Follower<W>,
 ) {
-    let mut compiler = compiler;
+    // What keeps the state of the files out of force.
+    let mut refused: Vec<Fault> = Vec::new();
     while let Some(change) = follower.next().await {
         match change {
-            Change::Failed(faults) => wiring.keep(&faults),
-            Change::Recovered => wiring.recovered(),
+            Change::Failed(faults) => refused = wiring.keep(faults),
+            Change::Recovered => {
+                refused.clear();
+                wiring.recovered();
+            }
+            Change::Nothing if refused.is_empty() => wiring.unchanged(),
+            Change::Nothing => refused = wiring.keep(refused),
+            Change::Restless => {
+                tracing::warn!("the policy files do not come to rest; the last good ones stay");
+            }
             Change::To(files) => {
                 let generation = wiring.next_generation();
-                let Some((back, compiled)) = compile(compiler, files, generation).await else {
+                let Some((back, result)) = compile(compiler, files, generation).await else {
                     return wiring.give_up();
                 };
                 compiler = back;
-                match compiled {
+                refused = match result {
                     Ok(policies) => {
-                        wiring.publish(policies);
+                        let refused = wiring.publish(policies);
                         follower.accepted().await;
+                        refused
                     }
-                    Err(faults) => wiring.keep(&faults),
-                }
+                    Err(faults) => wiring.keep(faults),
+                };
             }
         }
     }
@@ -101,11 +111,11 @@ async fn compile(
     files: PolicyFiles,
     generation: u64,
 ) -> Option<(Compiler, Result<PolicySnapshot, Vec<Fault>>)> {
-    let compiled = tokio::task::spawn_blocking(move || {
-        let compiled = compiler.compile(&files, generation);
-        (compiler, compiled)
-    });
-    compiled.await.ok()
+    let work = move || {
+        let result = compiler.compile(&files, generation);
+        (compiler, result)
+    };
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 impl Wiring {
@@ -113,7 +123,8 @@ impl Wiring {
         self.snapshot.load().policies.generation().saturating_add(1)
     }
 
-    fn publish(&self, policies: PolicySnapshot) {
+    /// What is refused then: nothing.
+    fn publish(&self, policies: PolicySnapshot) -> Vec<Fault> {
         for warning in policies.warnings() {
             tracing::warn!(%warning, "a policy is probably not meant so");
         }
@@ -125,20 +136,34 @@ impl Wiring {
         let count = policies.policy_count();
         self.snapshot.publish_policies(Arc::new(policies));
         tracing::info!(generation, policies = count, "policies reloaded");
+        Vec::new()
     }
 
-    fn keep(&self, faults: &[Fault]) {
+    /// What is refused then: all of it.
+    fn keep(&self, faults: Vec<Fault>) -> Vec<Fault> {
         self.metrics.policy_reload("failed");
-        self.reloads.note(self.clock.now_ms(), None, faults);
-        for fault in faults {
+        self.reloads.note(self.clock.now_ms(), None, &faults);
+        for fault in &faults {
             tracing::error!(%fault, "the policies were not reloaded; the last good ones stay");
         }
+        faults
     }
 
-    /// Nothing is put in force, so that nothing is counted.
     fn recovered(&self) {
         self.reloads.note(self.clock.now_ms(), None, &[]);
-        tracing::info!("the policies in force are the newest ones again");
+        let generation = self.snapshot.load().policies.generation();
+        tracing::info!(
+            generation,
+            "the policies in force are those of the files again"
+        );
+    }
+
+    fn unchanged(&self) {
+        let generation = self.snapshot.load().policies.generation();
+        tracing::info!(
+            generation,
+            "nothing changed: the policies in force are those of the files"
+        );
     }
 
     fn give_up(&self) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use cedar_policy::Effect;
+use cedar_policy::Schema;
 use moka::sync::Cache;
 
 use super::MAX_CHALLENGES;
@@ -16,18 +17,14 @@ use super::compiler::Compiler;
 use super::engine::Engine;
 use super::engine::Live;
 use super::files;
-use super::gaps::Reading;
-use super::guard;
 use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::lint;
 use super::lint::Directory;
-use super::load;
 use super::load::Loaded;
 use super::load::Tree;
+use super::memory::Known;
 use super::principals::Principals;
-use super::reach;
-use super::reads;
 use super::report;
 use super::targets::Targets;
 use super::validate;
@@ -76,18 +73,23 @@ impl Compiler {
         files: &PolicyFiles,
         generation: u64,
     ) -> Result<PolicySnapshot, Vec<Fault>> {
-        let Self { resources, known } = self;
+        let Self {
+            resources,
+            known,
+            memory,
+        } = self;
         let mut faults = Vec::new();
         let sorted = files::sort(files, &mut faults);
         if let Some(copy) = sorted.schema {
             files::check_schema_copy(copy, &mut faults);
         }
-        let schema = vocabulary::schema().map_err(|error| vec![report::broken(error)])?;
-        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![report::broken(error)])?;
-        let loaded = load::policies(&sorted.policies, &mut faults);
-        let trees = load::trees(&loaded, &mut faults);
+        let (schema, vocabulary) = words().map_err(|error| vec![report::broken(error)])?;
+        let read = memory.read(&sorted.policies, &schema);
+        read.map_err(|fault| vec![fault])?;
+        let policies = memory.policies(&mut faults);
         let policies_are_whole = !has_error(&faults);
-        validate::policies(&schema, &loaded.iter().collect::<Vec<_>>(), &mut faults);
+        faults.extend(validated(&policies));
+        let trees: Vec<Tree<'_>> = policies.iter().map(|one| one.tree()).collect();
         let hierarchy = sorted.entities.map_or_else(Hierarchy::default, |source| {
             Hierarchy::read(source, &vocabulary, &schema, &mut faults)
         });
@@ -115,7 +117,7 @@ impl Compiler {
         lint::lint(&directory, &mut faults);
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
             .map_err(|error| vec![report::broken(error)])?;
-        let (index, live) = enforce(&trees, &vocabulary, &mut faults);
+        let (index, live) = enforce(&policies, &vocabulary, &mut faults);
         if has_error(&faults) {
             return Err(faults);
         }
@@ -124,7 +126,7 @@ impl Compiler {
             generation,
             digest: hex(files.digest()),
             warnings: faults,
-            listed: loaded.iter().map(info).collect(),
+            listed: policies.iter().map(|one| info(&one.loaded)).collect(),
             stranger: engine.facts(&Identity::Anonymous),
             principals,
             engine,
@@ -133,17 +135,34 @@ impl Compiler {
     }
 }
 
+fn words() -> Result<(Schema, Vocabulary), String> {
+    let schema = vocabulary::schema()?;
+    let vocabulary = Vocabulary::new(&schema)?;
+    Ok((schema, vocabulary))
+}
+
+/// What validation has found, in the order of the places.
+fn validated(policies: &[&Known]) -> Vec<Fault> {
+    let found = policies
+        .iter()
+        .flat_map(|one| one.worked.faults(&one.loaded));
+    let mut found: Vec<Fault> = found.collect();
+    validate::sort(&mut found);
+    found
+}
+
 /// The policies in force and their index.
 fn enforce(
-    trees: &[Tree<'_>],
+    policies: &[&Known],
     vocabulary: &Vocabulary,
     faults: &mut Vec<Fault>,
 ) -> (Index, Vec<Live>) {
     let mut index = Index::default();
     let mut enforced = Vec::new();
     let mut number = 0;
-    for (one, tree) in trees {
-        if reach::strays(tree.body()) {
+    for known in policies {
+        let (one, worked) = (&known.loaded, &known.worked);
+        if worked.strays {
             let message = format!(
                 "policy `{}` looks into an entity that it names itself",
                 one.id
@@ -157,15 +176,14 @@ fn enforce(
         if !one.enforced {
             continue;
         }
-        let needs = guard::of_policy(tree.body());
-        index.add(number, &one.policy, needs.as_deref(), vocabulary);
+        index.add(number, &one.policy, worked.needs.as_deref(), vocabulary);
         number = number.saturating_add(1);
         enforced.push(Live {
             id: Arc::clone(&one.id),
             forbid: one.policy.effect() == Effect::Forbid,
             policy: one.policy.clone(),
-            reads: reads::of_policy(tree.body()),
-            reading: Reading::of(tree.body()),
+            reads: worked.reads.clone(),
+            reading: worked.reading.clone(),
             reason: one.policy.annotation("reason").map(str::to_owned),
             formula: OnceLock::new(),
             shape: OnceLock::new(),

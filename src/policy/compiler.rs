@@ -7,6 +7,7 @@ use super::PolicyFiles;
 use super::PolicySnapshot;
 use super::deep;
 use super::lint::KnownNames;
+use super::memory::Memory;
 use super::report;
 use crate::config::Config;
 use crate::config::Resource;
@@ -18,6 +19,8 @@ pub struct Compiler {
     pub(super) resources: Vec<Arc<Resource>>,
     /// Absent where the configuration is not known.
     pub(super) known: Option<KnownNames>,
+    /// Of the policies that were compiled last.
+    pub(super) memory: Memory,
 }
 
 impl Compiler {
@@ -26,6 +29,7 @@ impl Compiler {
         Self {
             resources: config.resources.clone(),
             known: Some(KnownNames::of(config)),
+            memory: Memory::default(),
         }
     }
 
@@ -35,6 +39,7 @@ impl Compiler {
         Self {
             resources: resources.to_vec(),
             known: None,
+            memory: Memory::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use cedar_policy::PolicySet;
 use cedar_policy::pst;
 
 use super::report;
+use crate::fault;
 use crate::fault::Fault;
 use crate::fault::Source;
 
@@ -35,61 +36,64 @@ pub(super) struct Loaded {
     pub(super) enforced: bool,
 }
 
-/// Reads every file; the result is sorted by id.
-pub(super) fn policies(files: &[&Source], faults: &mut Vec<Fault>) -> Vec<Loaded> {
-    let mut all: BTreeMap<Arc<str>, Loaded> = BTreeMap::new();
-    let mut read = 0_usize;
-    for source in files {
-        for loaded in read_file(source, faults) {
-            read = read.saturating_add(1);
-            match all.get(&loaded.id) {
-                Some(first) => faults.push(duplicate(&loaded, first)),
+impl Loaded {
+    /// As it is written, annotations included.
+    pub(super) fn text(&self) -> &str {
+        self.source.text.get(self.span.clone()).unwrap_or("")
+    }
+}
+
+/// A policy, and its syntax tree.
+pub(super) type Tree<'a> = (&'a Loaded, &'a pst::Policy);
+
+/// Those of all files together, each id once, sorted by id. `files` are the policies and the faults
+/// of each.
+pub(super) fn unite<'a, T: AsRef<Loaded>>(
+    files: impl IntoIterator<Item = (&'a [T], &'a [Fault])>,
+    faults: &mut Vec<Fault>,
+) -> Vec<&'a T> {
+    let mut all: BTreeMap<&str, &T> = BTreeMap::new();
+    for (policies, found) in files {
+        faults.extend_from_slice(found);
+        for policy in policies {
+            let loaded = policy.as_ref();
+            match all.get(&*loaded.id) {
+                Some(first) => faults.push(duplicate(loaded, first.as_ref())),
                 None => {
-                    all.insert(Arc::clone(&loaded.id), loaded);
+                    all.insert(&loaded.id, policy);
                 }
             }
         }
     }
-    if read > MAX_POLICIES
-        && let Some(source) = files.first()
-    {
-        let message = format!("there are {read} policies; the bound is {MAX_POLICIES}");
-        faults.push(Fault::error(source, None, message).hide_excerpt());
-    }
     all.into_values().collect()
 }
 
-/// A policy, and its syntax tree: making that takes most of the time of a load.
-pub(super) type Tree<'a> = (&'a Loaded, pst::Policy);
-
-/// The syntax tree of each.
-pub(super) fn trees<'a>(loaded: &'a [Loaded], faults: &mut Vec<Fault>) -> Vec<Tree<'a>> {
-    let mut trees = Vec::new();
-    for one in loaded {
-        match one.policy.to_pst() {
-            Ok(tree) => trees.push((one, tree)),
-            Err(error) => {
-                let line = report::first_line(&one.source, one.span.start);
-                faults.push(Fault::error(&one.source, Some(line), error.to_string()));
-            }
+/// Refuses more policies than there may be; those in `files` are counted.
+pub(super) fn check_count(count: usize, files: &[&Source]) -> Result<(), Fault> {
+    match files.first() {
+        Some(source) if count > MAX_POLICIES => {
+            let message = format!("there are {count} policies; the bound is {MAX_POLICIES}");
+            Err(Fault::error(source, None, message).hide_excerpt())
         }
+        Some(_) | None => Ok(()),
     }
-    trees
 }
 
 fn duplicate(second: &Loaded, first: &Loaded) -> Fault {
+    let place = fault::position(&first.source.text, first.span.start);
     Fault::error(
         &second.source,
         Some(report::first_line(&second.source, second.span.start)),
         format!("policy id `{}` is already taken", second.id),
     )
     .help(format!(
-        "it is used first in {}, line {}; ids are unique over all files",
-        first.source.name, first.line
+        "it is used first at {}:{}:{}; ids are unique over all files",
+        first.source.name, place.line, place.column
     ))
 }
 
-fn read_file(source: &Source, faults: &mut Vec<Fault>) -> Vec<Loaded> {
+/// Reads one file; the policies are in its order.
+pub(super) fn file(source: &Source, faults: &mut Vec<Fault>) -> Vec<Loaded> {
     if let Err(fault) = check_depth(source) {
         faults.push(*fault);
         return Vec::new();
@@ -135,11 +139,19 @@ struct Place {
 }
 
 impl Place {
-    /// Span and line of the policy. Cedar keeps the exact text of each, in the order of the file.
+    /// Span and line of the policy. Cedar keeps the exact text of each, in the order of the file. What
+    /// is between two policies may hold the same text in a comment.
     fn find(&mut self, source: &Source, policy: &Policy) -> (Range<usize>, usize) {
         let text = policy.to_cedar().unwrap_or_default();
         let rest = source.text.get(self.offset..).unwrap_or("");
-        let skipped = rest.find(&text).unwrap_or(0);
+        let next = blank(rest);
+        let is_next = rest.get(next..).is_some_and(|rest| rest.starts_with(&text));
+        let skipped = if is_next {
+            next
+        } else {
+            // A template stands in between.
+            rest.find(&text).unwrap_or(0)
+        };
         let start = self.offset.saturating_add(skipped);
         let line = self
             .line
@@ -148,6 +160,16 @@ impl Place {
         self.line = line.saturating_add(newlines(&text));
         (start..self.offset, line)
     }
+}
+
+/// How many bytes of white space and comments the text begins with.
+fn blank(text: &str) -> usize {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix("//") {
+        let end = comment.find(['\n', '\r']).unwrap_or(comment.len());
+        rest = comment.get(end..).unwrap_or("").trim_start();
+    }
+    text.len().saturating_sub(rest.len())
 }
 
 fn newlines(text: &str) -> usize {
@@ -239,6 +261,26 @@ fn check_depth(source: &Source) -> Result<(), Box<Fault>> {
     Ok(())
 }
 
+/// Reads every file; the result is sorted by id.
+#[cfg(test)]
+pub(super) fn policies(files: &[&Source], faults: &mut Vec<Fault>) -> Vec<Loaded> {
+    let read: Vec<_> = files
+        .iter()
+        .map(|source| {
+            let mut found = Vec::new();
+            (file(source, &mut found), found)
+        })
+        .collect();
+    let slices = read.iter().map(|(policies, found)| (&**policies, &**found));
+    unite(slices, faults).into_iter().cloned().collect()
+}
+
+impl AsRef<Self> for Loaded {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +316,20 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_in_a_comment_is_not_taken_for_the_policy() {
+        let own = "@id(\"a\") permit(principal, action, resource);";
+        let text = format!(
+            "// {own}\r\n\t//\n{own}// {own}\n\n {}",
+            own.replace("\"a", "\"b")
+        );
+        let (loaded, faults) = load(&[("x.cedar", &text)]);
+        assert_eq!(faults, Vec::<String>::new());
+        let lines: Vec<_> = loaded.iter().map(|one| one.line).collect();
+        assert_eq!(lines, [3, 5]);
+        assert_eq!(loaded.first().map(Loaded::text), Some(own));
+    }
+
+    #[test]
     fn every_fault_is_reported_with_its_place() {
         let any = "permit(principal, action, resource);";
         let (_, faults) = load(&[
@@ -296,8 +352,8 @@ mod tests {
             "3.cedar:2:",
             "4.cedar:1:1: error: a policy template is not supported",
             "5.cedar:1:1: error: the policy's `@mode` is not known",
-            "1.cedar:2:1: error: policy id `a` is already taken (it is used first in 1.cedar, line 1",
-            "2.cedar:2:1: error: policy id `a` is already taken (it is used first in 1.cedar, line 1",
+            "1.cedar:2:1: error: policy id `a` is already taken (it is used first at 1.cedar:1:1",
+            "2.cedar:2:1: error: policy id `a` is already taken (it is used first at 1.cedar:1:1",
             "2.cedar:3:1: error: the policy has no `@id`",
             "2.cedar:4:1: error: the policy's `@id` is not a name",
         ];

@@ -13,6 +13,7 @@ use miette::Diagnostic;
 use super::load::Loaded;
 use super::report;
 use crate::fault::Fault;
+use crate::fault::Severity;
 
 /// Validates `policies`; warnings are collected with the faults.
 pub(super) fn policies(schema: &Schema, policies: &[&Loaded], faults: &mut Vec<Fault>) {
@@ -51,13 +52,19 @@ pub(super) fn policies(schema: &Schema, policies: &[&Loaded], faults: &mut Vec<F
         .collect();
     // The validator repeats a fault for each pair of action and principal type, in no fixed
     // order, and names the type: the first in order stands for all at that place.
-    let place = |fault: &Fault| {
-        let start = fault.span.as_ref().map(|span| span.start);
-        (Arc::clone(&fault.file), start, fault.severity)
-    };
-    found.sort_by_cached_key(|fault| (place(fault), fault.message.clone()));
+    sort(&mut found);
     found.dedup_by_key(|fault| place(fault));
     faults.extend(found);
+}
+
+/// Sorts by place.
+pub(super) fn sort(faults: &mut [Fault]) {
+    faults.sort_by_cached_key(|fault| (place(fault), fault.message.clone()));
+}
+
+fn place(fault: &Fault) -> (Arc<str>, Option<usize>, Severity) {
+    let start = fault.span.as_ref().map(|span| span.start);
+    (Arc::clone(&fault.file), start, fault.severity)
 }
 
 fn diagnostic(diagnostic: &dyn Diagnostic) -> &dyn Diagnostic {
