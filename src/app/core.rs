@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::app::PolicyOrigin;
 use crate::app::StartError;
 use crate::app::first;
+use crate::app::first::First;
 use crate::app::first::Watched;
 use crate::app::reload::Reloads;
 use crate::app::sources;
@@ -62,17 +63,7 @@ impl Core {
         let metrics = Arc::new(Metrics::new(&names(&config)));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
-        metrics.policy_reload(if first.faults.is_empty() {
-            "ok"
-        } else {
-            "failed"
-        });
-        metrics.policy_generation(first.policies.generation());
-        let reloads = Arc::new(Reloads::new(
-            first.policies.digest(),
-            clock.now_ms(),
-            &first.faults,
-        ));
+        let reloads = Arc::new(first_reload(&first, &metrics, clock.now_ms()));
         let (decision_log, log_writer) =
             DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
         let snapshot = Arc::new(SnapshotCell::new(
@@ -131,6 +122,18 @@ impl Core {
             readiness,
         }
     }
+}
+
+/// Counts the first policies, which failed to be the newest where there are faults.
+fn first_reload(first: &First, metrics: &Metrics, now_ms: i64) -> Reloads {
+    let outcome = if first.faults.is_empty() {
+        "ok"
+    } else {
+        "failed"
+    };
+    metrics.policy_reload(outcome);
+    metrics.policy_generation(first.policies.generation());
+    Reloads::new(first.policies.digest(), now_ms, &first.faults)
 }
 
 /// The names of the resources, in their order.
