@@ -1,6 +1,7 @@
 //! The composition root: builds everything from a configuration and runs it until drained.
 
 mod core;
+mod first;
 mod follow;
 mod inquire;
 mod listeners;
@@ -22,6 +23,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::core::Core;
+use crate::app::first::Watched;
 use crate::app::follow::Follower;
 use crate::app::follow::Orders;
 use crate::authorizer::snapshot::SnapshotCell;
@@ -35,7 +37,6 @@ use crate::shutdown::Shutdown;
 use crate::source::dev_issuer::DevKeyFault;
 use crate::source::fetch::FetchFault;
 use crate::source::jwks::SourceFault;
-use crate::source::policy_files::PolicyWatcher;
 use crate::source::sessions::OpenFault;
 use crate::telemetry::decision_log::DecisionLogError;
 use crate::telemetry::decision_log::DecisionLogWriter;
@@ -49,7 +50,7 @@ const STARTUP_GRACE: Duration = Duration::from_secs(10);
 /// Where the policies come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyOrigin {
-    /// The configured directory, watched for changes.
+    /// The configured directory or bundle, watched for changes.
     Directory,
     /// The starter set that is built in.
     Embedded,
@@ -151,7 +152,7 @@ impl App {
         for danger in config.danger() {
             tracing::warn!(danger, "a check is weakened by the configuration");
         }
-        let (mut core, log_writer) = Core::build(config, origin)?;
+        let (mut core, log_writer) = Core::build(config, origin).await?;
         let shutdown = Shutdown::default();
         let mut servers = JoinSet::new();
         let (health, addresses) = listeners::listen(&mut servers, &core, &shutdown).await?;
@@ -170,25 +171,26 @@ impl App {
         }
         if let Some(dir) = core.config.policies.shadow_dir.clone() {
             let compiler = Compiler::for_config(&core.config);
-            let wiring = shadow::Wiring {
-                snapshot: Arc::clone(&core.snapshot),
-                metrics: Arc::clone(&core.metrics),
-                reloads: core.shadow_reloads,
-                clock: Arc::clone(&core.clock),
-            };
-            let orders = orders.clone();
+            let (wiring, orders) = (core.tried(), orders.clone());
             servers.spawn(shadow::follow(wiring, compiler, (dir, interval), orders));
         }
-        if let Some(first) = core.watched {
-            let watcher = PolicyWatcher::new(core.config.policies.dir.clone(), first);
-            let follower = Follower::new(watcher, interval, orders);
-            let wiring = reload::Wiring {
-                snapshot: Arc::clone(&core.snapshot),
-                metrics: core.metrics,
-                reloads: core.reloads,
-                clock: core.clock,
-            };
-            servers.spawn(reload::watch(wiring, core.compiler, follower));
+        let wiring = reload::Wiring {
+            snapshot: Arc::clone(&core.snapshot),
+            metrics: core.metrics,
+            reloads: core.reloads,
+            clock: core.clock,
+        };
+        match core.watched {
+            Watched::Nothing => {}
+            Watched::Directory(watcher) => {
+                let follower = Follower::new(watcher, interval, orders);
+                servers.spawn(reload::watch(wiring, core.compiler, follower));
+            }
+            Watched::Bundle(watcher) => {
+                let interval = watcher.interval();
+                let follower = Follower::new(*watcher, interval, orders);
+                servers.spawn(reload::watch(wiring, core.compiler, follower));
+            }
         }
         Ok(Self {
             config: core.config,

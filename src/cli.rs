@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod apikey;
+mod bundle;
 mod case;
 mod check;
 mod demo;
@@ -44,6 +45,8 @@ Examples:
                                           who may call what, and what a change to the policies changes
   cedargate replay --log decisions.ndjson --policies policies.new
                                           what other policies would have decided
+  cedargate bundle build policies --key release.key --out policies.tar.gz
+                                          policies as a signed bundle
   cedargate token inspect < token.txt     what a token says, and what is wrong with it
   cedargate login --issuer URL --client-id ID --resource URL
                                           an access token, by a browser
@@ -112,6 +115,8 @@ enum Command {
     Test(test::Test),
     Matrix(matrix::Matrix),
     Replay(replay::Replay),
+    #[command(subcommand)]
+    Bundle(bundle::Bundle),
     Health(health::Health),
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -157,6 +162,7 @@ pub fn main() -> Exit {
         Command::Test(command) => command.run(output),
         Command::Matrix(command) => command.run(output),
         Command::Replay(command) => command.run(output),
+        Command::Bundle(command) => command.run(output),
         Command::Health(command) => command.run(output),
         Command::Schema(command) => command.run(output),
         Command::Token(command) => command.run(output),

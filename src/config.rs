@@ -7,6 +7,7 @@
 mod algorithms;
 mod api_key;
 mod authenticator;
+mod bundle;
 mod claims;
 mod danger;
 mod describe;
@@ -54,6 +55,9 @@ pub use crate::config::authenticator::KeyOrigin;
 pub use crate::config::authenticator::LocalKey;
 pub use crate::config::authenticator::LocalMaterial;
 pub use crate::config::authenticator::Remote;
+pub use crate::config::bundle::BundleKey;
+pub use crate::config::bundle::BundlePlace;
+pub use crate::config::bundle::BundleRules;
 pub use crate::config::claims::Assertions;
 pub use crate::config::claims::ClaimPath;
 pub use crate::config::claims::ClaimPaths;
@@ -272,6 +276,7 @@ fn examine_text(
             if let Some(dir) = &policies_dir {
                 config.policies.dir.clone_from(dir);
             }
+            found.extend(overrides::drop_bundle(&mut config, overrides, source));
             Ok(Loaded {
                 config,
                 warnings: found,

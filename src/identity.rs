@@ -16,6 +16,7 @@ pub mod certificate;
 mod claims;
 pub mod credential;
 pub mod crypto;
+pub mod detached;
 pub mod digest;
 pub mod dpop;
 pub mod gate;

@@ -16,6 +16,7 @@
 
 #[cfg(test)]
 mod bounds;
+pub mod bundle;
 #[cfg(test)]
 mod cases;
 mod catalogue;

@@ -1,6 +1,7 @@
 //! The seams to the outside: what the shell must be told, as traits; their real forms below.
 
 mod budget;
+pub mod bundle;
 pub mod clock;
 pub mod dev_issuer;
 pub mod discovery;
@@ -16,6 +17,7 @@ pub mod settling;
 #[cfg(test)]
 mod testing;
 pub mod tool_list;
+pub mod whole_file;
 
 use std::fmt;
 use std::future::Future;

@@ -8,7 +8,11 @@ use tokio::sync::watch;
 
 use crate::app::PolicyOrigin;
 use crate::app::StartError;
+use crate::app::first;
+use crate::app::first::First;
+use crate::app::first::Watched;
 use crate::app::reload::Reloads;
+use crate::app::shadow;
 use crate::app::sources;
 use crate::app::status::StatusSource;
 use crate::authorizer::Authorizer;
@@ -16,15 +20,12 @@ use crate::authorizer::Parts;
 use crate::authorizer::Sources;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
-use crate::fault::Fault;
 use crate::identity::revocation::Revocations;
 use crate::policy::Compiler;
-use crate::policy::PolicyFiles;
-use crate::policy::PolicySnapshot;
 use crate::source::Clock;
+use crate::source::bundle::BundleStatus;
 use crate::source::clock::SystemClock;
 use crate::source::dev_issuer::DevIssuer;
-use crate::source::policy_files;
 use crate::source::revocation_file;
 use crate::source::revocation_file::RevocationWatcher;
 use crate::telemetry::decision_log::DecisionLog;
@@ -48,32 +49,28 @@ pub(super) struct Core {
     pub(super) revocations: Option<RevocationWatcher>,
     /// Made the policies in force, and remembers how.
     pub(super) compiler: Compiler,
-    /// Digest of the files in force, where a directory is to be watched.
-    pub(super) watched: Option<[u8; 32]>,
+    /// Where newer policies come from.
+    pub(super) watched: Watched,
+    /// The bundle in force, where the policies come from one.
+    pub(super) bundle: Option<Arc<BundleStatus>>,
 }
 
 impl Core {
-    pub(super) fn build(
+    pub(super) async fn build(
         config: Config,
         origin: PolicyOrigin,
     ) -> Result<(Self, DecisionLogWriter), StartError> {
         let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut compiler = Compiler::for_config(&config);
-        let (files, policies) =
-            first_policies(&mut compiler, &config, origin).map_err(StartError::Policies)?;
-        let resources = config.resources.iter();
-        let names: Vec<Arc<str>> = resources.map(|one| Arc::clone(&one.name)).collect();
-        let metrics = Arc::new(Metrics::new(&names));
+        let first = first::policies(&config, origin, &clock).await?;
+        let metrics = Arc::new(Metrics::new(&names(&config)));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
-        metrics.policy_reload("ok");
-        metrics.policy_generation(policies.generation());
-        let reloads = Arc::new(Reloads::new(policies.digest(), clock.now_ms()));
+        let reloads = Arc::new(first_reload(&first, &metrics, clock.now_ms()));
         let (decision_log, log_writer) =
             DecisionLog::open(&config.decision_log.to, metrics.decision_log_dropped())?;
         let snapshot = Arc::new(SnapshotCell::new(
-            Arc::new(policies),
+            Arc::new(first.policies),
             config.authenticators.len(),
         ));
         let revocations = revoked.map(|(list, watcher)| {
@@ -99,23 +96,33 @@ impl Core {
             metrics: Arc::clone(&metrics),
             decision_log,
         })?);
-        let watched = (origin == PolicyOrigin::Directory).then(|| files.digest());
         let core = Self {
             config,
             metrics,
             snapshot,
             reloads,
-            shadow_reloads: Arc::new(Reloads::new("", clock.now_ms())),
+            shadow_reloads: Arc::new(Reloads::new("", clock.now_ms(), &[])),
             clock,
             keys_changed,
             sources,
             authorizer,
             dev_issuer,
             revocations,
-            compiler,
-            watched,
+            compiler: first.compiler,
+            bundle: first.watched.bundle(),
+            watched: first.watched,
         };
         Ok((core, log_writer))
+    }
+
+    /// What trying policies needs.
+    pub(super) fn tried(&self) -> shadow::Wiring {
+        shadow::Wiring {
+            snapshot: Arc::clone(&self.snapshot),
+            metrics: Arc::clone(&self.metrics),
+            reloads: Arc::clone(&self.shadow_reloads),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     pub(super) fn status(&self, readiness: watch::Receiver<bool>) -> StatusSource {
@@ -125,27 +132,29 @@ impl Core {
             key_sources: self.sources.keys.clone(),
             reloads: Arc::clone(&self.reloads),
             shadow_reloads: Arc::clone(&self.shadow_reloads),
+            bundle: self.bundle.clone(),
             metrics: Arc::clone(&self.metrics),
             readiness,
         }
     }
 }
 
-fn first_policies(
-    compiler: &mut Compiler,
-    config: &Config,
-    origin: PolicyOrigin,
-) -> Result<(PolicyFiles, PolicySnapshot), Vec<Fault>> {
-    let files = match origin {
-        PolicyOrigin::Directory => policy_files::read(&config.policies.dir)?,
-        PolicyOrigin::Embedded => PolicyFiles::embedded(),
+/// Counts the first policies, which failed to be the newest where there are faults.
+fn first_reload(first: &First, metrics: &Metrics, now_ms: i64) -> Reloads {
+    let outcome = if first.faults.is_empty() {
+        "ok"
+    } else {
+        "failed"
     };
-    let snapshot = compiler.compile(&files, 1)?;
-    for warning in snapshot.warnings() {
-        tracing::warn!(%warning, "a policy is probably not meant so");
-    }
-    tracing::info!(policies = snapshot.policy_count(), "policies loaded");
-    Ok((files, snapshot))
+    metrics.policy_reload(outcome);
+    metrics.policy_generation(first.policies.generation());
+    Reloads::new(first.policies.digest(), now_ms, &first.faults)
+}
+
+/// The names of the resources, in their order.
+fn names(config: &Config) -> Vec<Arc<str>> {
+    let resources = config.resources.iter();
+    resources.map(|one| Arc::clone(&one.name)).collect()
 }
 
 /// The issuer of development tokens, where there is one, with its key published.

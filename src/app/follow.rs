@@ -88,6 +88,11 @@ impl<W: Watched> Follower<W> {
         }
     }
 
+    /// What was found last is in force.
+    pub(super) async fn accepted(&mut self) {
+        self.off_the_loop(W::accepted).await;
+    }
+
     /// Waits until it is time to look.
     async fn rest(&mut self) -> Option<()> {
         let mut wait = pin!(sleep(self.wait));
@@ -121,7 +126,9 @@ impl<W: Watched> Follower<W> {
             let is_told = before < RESTLESS && self.restless >= RESTLESS;
             return is_told.then_some(Change::Restless);
         }
-        self.wait = self.interval;
+        // What fails may want to be looked at less often.
+        let watched = self.watched.as_ref();
+        self.wait = watched.map_or(self.interval, |watched| watched.wait(self.interval));
         self.restless = Duration::ZERO;
         let asked = mem::take(&mut self.asked);
         match poll {
@@ -134,10 +141,18 @@ impl<W: Watched> Follower<W> {
     }
 
     async fn look(&mut self) -> Option<Poll<W::Found>> {
+        self.off_the_loop(W::poll).await
+    }
+
+    /// Does something that may block.
+    async fn off_the_loop<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut W) -> T + Send + 'static,
+    ) -> Option<T> {
         let mut watched = self.watched.take()?;
         let polled = tokio::task::spawn_blocking(move || {
-            let poll = watched.poll();
-            (watched, poll)
+            let done = work(&mut watched);
+            (watched, done)
         });
         let polled = tokio::select! {
             // A file system that hangs must not hold up the end.
@@ -145,9 +160,9 @@ impl<W: Watched> Follower<W> {
             polled = polled => polled,
         };
         match polled {
-            Ok((watched, poll)) => {
+            Ok((watched, done)) => {
                 self.watched = Some(watched);
-                Some(poll)
+                Some(done)
             }
             Err(error) => {
                 tracing::error!(%error, "looking for changes panicked; nothing is reloaded any more");

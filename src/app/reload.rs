@@ -32,11 +32,12 @@ pub(super) struct LastReload {
 pub(super) struct Reloads(Mutex<LastReload>);
 
 impl Reloads {
-    pub(super) fn new(digest: &str, at_ms: i64) -> Self {
+    /// The first policies; with faults, where they are not the newest.
+    pub(super) fn new(digest: &str, at_ms: i64, faults: &[Fault]) -> Self {
         Self(Mutex::new(LastReload {
             at_ms,
             digest: digest.to_owned(),
-            faults: Vec::new(),
+            faults: faults.iter().map(ToString::to_string).collect(),
         }))
     }
 
@@ -109,7 +110,11 @@ pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
                 };
                 compiler = back;
                 refused = match result {
-                    Ok(policies) => wiring.publish(policies),
+                    Ok(policies) => {
+                        let refused = wiring.publish(policies);
+                        follower.accepted().await;
+                        refused
+                    }
                     Err(faults) => wiring.keep(faults),
                 };
             }

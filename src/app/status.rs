@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::policy::PolicySnapshot;
 use crate::policy::Trial;
 use crate::source::KeySource;
+use crate::source::bundle::BundleStatus;
 use crate::telemetry::metrics::Metrics;
 
 /// Everything that the document is written from.
@@ -21,6 +22,7 @@ pub(super) struct StatusSource {
     pub(super) key_sources: Vec<Option<Arc<dyn KeySource>>>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) shadow_reloads: Arc<Reloads>,
+    pub(super) bundle: Option<Arc<BundleStatus>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: watch::Receiver<bool>,
 }
@@ -49,6 +51,17 @@ struct Policies {
     digest: String,
     last_reload_ms: i64,
     faults: Vec<String>,
+    /// Absent where the policies come from a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<Bundle>,
+}
+
+#[derive(Serialize)]
+struct Bundle {
+    revision: u64,
+    /// When its source last said that there is none newer; absent where it has not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_ms: Option<i64>,
 }
 
 /// Generation, count and digest are null as long as there were none that could be used.
@@ -96,6 +109,10 @@ impl StatusSource {
                 digest: last.digest,
                 last_reload_ms: last.at_ms,
                 faults: last.faults,
+                bundle: self.bundle.as_ref().map(|status| Bundle {
+                    revision: status.revision(),
+                    confirmed_ms: Some(status.confirmed_ms()).filter(|at| *at > 0),
+                }),
             },
             shadow: self.shadow(snapshot.shadow.as_deref()),
             authenticators: authenticators

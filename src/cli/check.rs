@@ -87,7 +87,7 @@ impl Check {
         if let Err(fault) = case.is_possible(&config.resources) {
             return output.usage(&fault);
         }
-        let policies = match policies::compile(&config.policies.dir, Some(&config)) {
+        let policies = match policies::configured(&config) {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };

@@ -254,7 +254,10 @@ impl Matrix {
                 policies,
             })
         };
-        let new = side(&config.policies.dir);
+        let new = policies::configured(config).map(|compiled| Side {
+            dir: policies::place(config),
+            policies: compiled,
+        });
         let Some(dir) = &self.against else {
             return Ok((new.map_err(MatrixFault::Files)?, None));
         };

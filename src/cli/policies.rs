@@ -2,12 +2,18 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cli::output::Output;
 use crate::config::Config;
 use crate::config::Overrides;
 use crate::fault::Fault;
+use crate::fault::Source;
+use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
+use crate::source::bundle;
+use crate::source::bundle::BundleSource;
+use crate::source::clock::SystemClock;
 use crate::source::policy_files;
 
 /// Another policy directory than the configuration's.
@@ -61,6 +67,60 @@ pub(super) fn compile_shadow(config: &Config) -> Result<Option<PolicySnapshot>, 
     compiled.map(Some)
 }
 
+/// The policies that the configuration names, from a directory or from a bundle.
+#[derive(Debug)]
+pub(super) struct Configured {
+    /// The directory or the bundle, as its files are named below it.
+    pub(super) place: PathBuf,
+    /// Nobody has compiled them.
+    pub(super) files: PolicyFiles,
+    /// The tests that the bundle brings along; absent where there is no bundle.
+    pub(super) tests: Option<Vec<Source>>,
+}
+
+impl Configured {
+    /// Reads them. Nothing is fetched: of a bundle at a URL, the copy of the last good one is read.
+    pub(super) fn read(config: &Config) -> Result<Self, Vec<Fault>> {
+        let place = place(config);
+        let Some(rules) = &config.policies.bundle else {
+            let files = policy_files::read(&place).map_err(|faults| below(&place, faults))?;
+            return Ok(Self {
+                place,
+                files,
+                tests: None,
+            });
+        };
+        let bundle = BundleSource::open(rules, Arc::new(SystemClock::new()))?.offline()?;
+        let named = |test: Source| Source {
+            name: place.join(&*test.name).display().to_string().into(),
+            ..test
+        };
+        Ok(Self {
+            files: bundle.policies,
+            tests: Some(bundle.tests.into_iter().map(named).collect()),
+            place,
+        })
+    }
+
+    pub(super) fn compile(&self, config: &Config) -> Result<PolicySnapshot, Vec<Fault>> {
+        PolicySnapshot::compile_for(&self.files, config, 1)
+            .map_err(|faults| below(&self.place, faults))
+    }
+}
+
+/// Reads and compiles the policies that the configuration names.
+pub(super) fn configured(config: &Config) -> Result<PolicySnapshot, Vec<Fault>> {
+    Configured::read(config)?.compile(config)
+}
+
+/// The directory or the bundle that the configuration names.
+pub(super) fn place(config: &Config) -> PathBuf {
+    match &config.policies.bundle {
+        Some(rules) => PathBuf::from(&*bundle::shown(&rules.place)),
+        None => config.policies.dir.clone(),
+    }
+}
+
 /// Faults of a policy directory, with the directory in front of the names of its files.
 pub(super) fn below(dir: &Path, faults: Vec<Fault>) -> Vec<Fault> {
     named(dir, faults, DIR)
@@ -80,7 +140,6 @@ fn named(dir: &Path, mut faults: Vec<Fault>, help: &str) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Source;
 
     #[test]
     fn a_fault_names_the_file_from_where_the_operator_stands() {

@@ -141,9 +141,11 @@ fn runtime() -> io::Result<(Runtime, Signal)> {
 }
 
 async fn serve(config: Config, mut hangups: Signal, output: Output) -> Exit {
+    let is_signed = config.policies.bundle.is_some();
     let dir = config.policies.dir.clone();
     let app = match App::start(config, PolicyOrigin::Directory).await {
         Ok(app) => app,
+        Err(StartError::Policies(faults)) if is_signed => return output.faults(&faults),
         Err(StartError::Policies(faults)) => {
             return output.faults(&policies::below(&dir, faults));
         }

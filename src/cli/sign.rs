@@ -1,4 +1,4 @@
-//! Private keys, and the compact JWS (RFC 7515) that they sign: for test tokens and for the demo.
+//! Private keys, and the compact JWS (RFC 7515) that they sign: for test tokens, the demo and bundles.
 
 mod pem;
 
@@ -17,12 +17,15 @@ use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::Algorithm;
+use crate::identity::detached;
 
 /// Shortest secret, in bytes: what a configuration accepts.
 const SHORTEST_SECRET: usize = 32;
@@ -157,6 +160,20 @@ impl SigningKey {
         Ok(format!("{signed}.{}", encode(signature)))
     }
 
+    /// A compact JWS over `content`, which is kept beside it (RFC 7515, appendix F); the header gets `alg`.
+    pub(super) fn detached(
+        &self,
+        algorithm: Algorithm,
+        mut header: serde_json::Map<String, Value>,
+        content: &[u8],
+    ) -> Result<String, SignError> {
+        header.insert("alg".to_owned(), algorithm.name().into());
+        let header = encode(Value::Object(header).to_string());
+        let input = detached::signing_input(&header, content);
+        let signature = self.sign(algorithm, input.as_bytes())?;
+        Ok(format!("{header}..{}", encode(signature)))
+    }
+
     /// A signature in the form of RFC 7518, section 3.
     fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
@@ -233,6 +250,33 @@ impl SigningKey {
         // An uncompressed point: a byte 4, then x, then y.
         let point = key.public_key().as_ref();
         Some((encode(point.get(1..33)?), encode(point.get(33..)?)))
+    }
+}
+
+/// An algorithm on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named(pub(super) Algorithm);
+
+impl ValueEnum for Named {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self(Algorithm::Rs256),
+            Self(Algorithm::Rs384),
+            Self(Algorithm::Rs512),
+            Self(Algorithm::Ps256),
+            Self(Algorithm::Ps384),
+            Self(Algorithm::Ps512),
+            Self(Algorithm::Es256),
+            Self(Algorithm::Es384),
+            Self(Algorithm::EdDsa),
+            Self(Algorithm::Hs256),
+            Self(Algorithm::Hs384),
+            Self(Algorithm::Hs512),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
     }
 }
 

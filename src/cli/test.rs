@@ -20,9 +20,11 @@ use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::Output;
 use crate::cli::policies;
+use crate::cli::policies::Configured;
 use crate::cli::policies::PoliciesFlag;
 use crate::cli::test::coverage::Coverage;
 pub(super) use crate::cli::test::files::read_all;
+pub(super) use crate::cli::test::files::read_sources;
 use crate::cli::test::report::Form;
 use crate::cli::test::report::Report;
 use crate::config;
@@ -168,23 +170,33 @@ impl Test {
 
     fn load(&self, output: Output) -> Result<Loaded, TestFault> {
         let (config, tests) = self.places().map_err(TestFault::Files)?;
-        let dir = &config.policies.dir;
-        let policies = policies::compile(dir, Some(&config)).map_err(TestFault::Files)?;
-        policies::warn(output, dir, &policies);
-        let read = read_all(&tests, &config.resources).map_err(TestFault::Files)?;
+        let configured = Configured::read(&config).map_err(TestFault::Files)?;
+        let policies = configured.compile(&config).map_err(TestFault::Files)?;
+        let Configured {
+            place,
+            tests: signed,
+            ..
+        } = configured;
+        policies::warn(output, &place, &policies);
+        let from = tests.clone().unwrap_or_else(|| place.join(TESTS_DIRECTORY));
+        let read = match (&tests, signed) {
+            (None, Some(signed)) => read_sources(signed, &config.resources),
+            (Some(_), _) | (None, None) => read_all(&from, &config.resources),
+        };
+        let read = read.map_err(TestFault::Files)?;
         if read.is_empty() {
-            return Err(TestFault::None(tests.display().to_string()));
+            return Err(TestFault::None(from.display().to_string()));
         }
         Ok(Loaded {
-            places: Places::of(&policies, dir),
+            places: Places::of(&policies, &place),
             coverage: Coverage::of(&policies, &config.resources),
             policies,
             tests: read,
         })
     }
 
-    /// The configuration, and where the tests are.
-    fn places(&self) -> Result<(Config, PathBuf), Vec<Fault>> {
+    /// The configuration, and where the tests are; absent where they are beside the policies.
+    fn places(&self) -> Result<(Config, Option<PathBuf>), Vec<Fault>> {
         let mut overrides = self.policies.overrides();
         let mut tests = self.dir.clone();
         if let Some(dir) = &self.dir
@@ -194,7 +206,6 @@ impl Test {
             overrides.policies_dir.get_or_insert_with(|| dir.clone());
         }
         let config = config::load_with(&self.file.config, &overrides)?.config;
-        let tests = tests.unwrap_or_else(|| config.policies.dir.join(TESTS_DIRECTORY));
         Ok((config, tests))
     }
 
@@ -202,10 +213,21 @@ impl Test {
     fn state(&self) -> State {
         let config = fs::metadata(&self.file.config).and_then(|file| file.modified());
         let (policies, tests) = match self.places() {
-            Ok((config, tests)) => (
-                policy_files::read(&config.policies.dir).map(|files| files.digest()),
-                policy_files::read_tests(&tests),
-            ),
+            Ok((config, tests)) => match Configured::read(&config) {
+                Ok(Configured {
+                    place,
+                    files,
+                    tests: signed,
+                }) => {
+                    let read = match (tests, signed) {
+                        (None, Some(signed)) => Ok(signed),
+                        (Some(path), _) => policy_files::read_tests(&path),
+                        (None, None) => policy_files::read_tests(&place.join(TESTS_DIRECTORY)),
+                    };
+                    (Ok(files.digest()), read)
+                }
+                Err(faults) => (Err(faults), Ok(Vec::new())),
+            },
             Err(faults) => (Err(faults), Ok(Vec::new())),
         };
         State {

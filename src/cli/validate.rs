@@ -7,9 +7,11 @@ use crate::cli::ConfigFlag;
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::cli::policies;
+use crate::cli::policies::Configured;
 use crate::cli::policies::PoliciesFlag;
 use crate::cli::test;
 use crate::config;
+use crate::config::Config;
 use crate::config::Examined;
 use crate::config::Resource;
 use crate::fault::Fault;
@@ -68,17 +70,23 @@ impl Validate {
                 return Err(faults);
             }
         };
-        let dir = &loaded.config.policies.dir;
-        let revocations = loaded.config.revocations.as_deref();
+        let config = &loaded.config;
+        let revocations = config.revocations.as_deref();
         let revocations = revocations.map(revocation_file::load).transpose();
         let mut found = loaded.warnings;
-        let policies = policies::compile(dir, Some(&loaded.config));
-        let tests = tests(dir, &loaded.config.resources);
-        let shadow_dir = loaded.config.policies.shadow_dir.as_deref();
-        let shadow = policies::compile_shadow(&loaded.config);
+        let (policies, tests) = match Configured::read(config) {
+            Ok(configured) => {
+                let compiled = configured.compile(config);
+                (compiled, tests(configured, &config.resources))
+            }
+            Err(faults) => (Err(faults), tests_beside(config)),
+        };
+        let shadow_dir = config.policies.shadow_dir.as_deref();
+        let shadow = policies::compile_shadow(config);
         match (revocations, policies, tests, shadow) {
             (Ok(_), Ok(snapshot), Ok(()), Ok(tried)) => {
-                found.extend(policies::below(dir, snapshot.warnings().to_vec()));
+                let warnings = snapshot.warnings().to_vec();
+                found.extend(policies::below(&policies::place(config), warnings));
                 if let (Some(dir), Some(tried)) = (shadow_dir, &tried) {
                     found.extend(policies::below(dir, tried.warnings().to_vec()));
                 }
@@ -100,7 +108,22 @@ impl Validate {
 }
 
 /// Whether the policy tests can be read; there may be none.
-fn tests(dir: &Path, resources: &[Arc<Resource>]) -> Result<(), Vec<Fault>> {
+fn tests(configured: Configured, resources: &[Arc<Resource>]) -> Result<(), Vec<Fault>> {
+    match configured.tests {
+        Some(signed) => test::read_sources(signed, resources).map(drop),
+        None => in_folder(&configured.place, resources),
+    }
+}
+
+/// The same where the policies cannot be read: what a bundle brings along cannot be read either.
+fn tests_beside(config: &Config) -> Result<(), Vec<Fault>> {
+    match &config.policies.bundle {
+        Some(_) => Ok(()),
+        None => in_folder(&config.policies.dir, &config.resources),
+    }
+}
+
+fn in_folder(dir: &Path, resources: &[Arc<Resource>]) -> Result<(), Vec<Fault>> {
     let folder = dir.join(TESTS_DIRECTORY);
     if folder.is_dir() {
         test::read_all(&folder, resources).map(drop)

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::config::authenticator::Authenticator;
 use crate::config::authenticator::AuthenticatorKind;
 use crate::config::authenticator::Remote;
+use crate::config::bundle;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::resource::MessageFrom;
@@ -69,6 +70,7 @@ impl Config {
                 meaning(switch)
             ));
         }
+        found.extend(self.policies.bundle.as_ref().and_then(bundle::danger));
         found.extend(self.resources.iter().filter_map(|one| of_resource(one)));
         if self.listen.trusts_everybody() {
             found.push(

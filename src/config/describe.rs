@@ -1,6 +1,7 @@
 //! The effective configuration as YAML, with every default filled in and every secret left out.
 
 mod authenticator;
+mod policies;
 mod sessions;
 
 use std::time::Duration;
@@ -66,9 +67,6 @@ pub fn describe(config: &Config) -> String {
 }
 
 fn settings(config: &Config) -> [(&'static str, Out); 7] {
-    let policies = &config.policies;
-    let shadow_dir = policies.shadow_dir.as_ref();
-    let shadow_dir = shadow_dir.map_or(Out::Null, |path| text(&path.display()));
     let headers = &config.identity_headers;
     let limits = &config.limits;
     let log = &config.decision_log;
@@ -79,19 +77,7 @@ fn settings(config: &Config) -> [(&'static str, Out); 7] {
         DecisionSink::File(path) => map([("file", text(&path.display()))]),
     };
     [
-        (
-            "policies",
-            map([
-                ("dir", text(&policies.dir.display())),
-                ("shadow_dir", shadow_dir),
-                ("reload_interval", duration(policies.reload_interval)),
-                ("require_manifest", Out::Switch(policies.require_manifest)),
-                (
-                    "allow_warnings",
-                    list(policies.allow_warnings.iter().map(|lint| lint.name())),
-                ),
-            ]),
-        ),
+        ("policies", policies::section(&config.policies)),
         (
             "identity_headers",
             map([

@@ -96,22 +96,32 @@ fn read_key(node: &Node, base: &Path, faults: &mut Faults<'_>) -> Option<LocalKe
     let material = if secret.is_some() {
         LocalMaterial::Secret(read_secret(source, algorithm, faults)?)
     } else {
-        let pem = if file.is_some() {
-            read_file(source, base, faults)?
-        } else {
-            scalar::text(source, faults)?.as_bytes().to_vec()
-        };
-        if let Err(fault) = check(&pem, algorithm) {
-            faults.error_help(&source.place, fault.to_string(), fault.help());
-            return None;
-        }
-        LocalMaterial::Pem(pem)
+        let base = file.map(|_| base);
+        LocalMaterial::Pem(read_pem(source, base, algorithm, faults)?)
     };
     Some(LocalKey {
         material,
         algorithm,
         kid,
     })
+}
+
+/// The public key of an algorithm: in a file whose path starts at `base`, or else written out.
+pub(super) fn read_pem(
+    node: &Node,
+    base: Option<&Path>,
+    algorithm: Algorithm,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<u8>> {
+    let pem = match base {
+        Some(base) => read_file(node, base, faults)?,
+        None => scalar::text(node, faults)?.as_bytes().to_vec(),
+    };
+    if let Err(fault) = check(&pem, algorithm) {
+        faults.error_help(&node.place, fault.to_string(), fault.help());
+        return None;
+    }
+    Some(pem)
 }
 
 /// A public key must never serve as a secret: everybody may know it.

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::config::Config;
 use crate::config::reader::Place;
 use crate::config::yaml::Entry;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
+use crate::fault::Fault;
+use crate::fault::Source;
 
 /// Values that win over those of the file. They are read by the same rules, and a fault in one names
 /// its flag instead of a file. `${...}` in them is not expanded.
@@ -59,6 +62,25 @@ pub(super) fn apply(root: &mut Node, overrides: &Overrides) {
             };
         }
     }
+}
+
+/// A directory from the command line wins over the file, and over the signature that the file asks for.
+pub(super) fn drop_bundle(
+    config: &mut Config,
+    overrides: &Overrides,
+    source: &Source,
+) -> Option<Fault> {
+    overrides.policies_dir.as_ref()?;
+    config.policies.bundle.take()?;
+    let fault = Fault::error(source, None, "`policies.bundle` is not used");
+    Some(
+        fault
+            .help(
+                "`--policies-dir` or `CEDARGATE_POLICIES_DIR` names a directory in its place, and nobody has \
+                 signed what is in there",
+            )
+            .warning(),
+    )
 }
 
 /// The value of a key; one that is absent or null is made.

@@ -23,6 +23,13 @@ pub fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.as_slice().ct_eq(other.as_slice()).into()
 }
 
+/// The bytes in hexadecimal, lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +41,8 @@ mod tests {
         assert!(digest.starts_with(&[0xba, 0x78, 0x16, 0xbf]));
         assert!(digest.ends_with(&[0xf2, 0x00, 0x15, 0xad]));
         assert_eq!(digest, sha256(&[b"abc"]));
+        assert!(hex(&digest).starts_with("ba7816bf"));
+        assert!(hex(&digest).ends_with("f20015ad"));
     }
 
     #[test]

@@ -186,7 +186,8 @@ pub(super) fn object(text: &str, part: Part) -> Result<StrictValue, TokenFault> 
     Ok(value)
 }
 
-fn read_header(header: &StrictValue) -> Result<UnverifiedHeader, TokenFault> {
+/// What a header says, unless it asks for something that is not done here.
+pub(super) fn read_header(header: &StrictValue) -> Result<UnverifiedHeader, TokenFault> {
     for name in REFUSED_PARAMETERS {
         if header.get(name).is_some() {
             return Err(TokenFault::HeaderRefused(name));

@@ -237,7 +237,21 @@ fn vouching_issuer<'a>(
 }
 
 fn check_signature(token: &UnverifiedToken<'_>, key: &PinnedKey) -> Result<(), VerifyError> {
-    let algorithm = match token.header().algorithm {
+    let verdict = jsonwebtoken::crypto::verify(
+        token.signature(),
+        token.signing_input().as_bytes(),
+        key.decoding_key(),
+        library_name(token.header().algorithm),
+    );
+    match verdict {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(VerifyError::BadSignature),
+    }
+}
+
+/// The algorithm by the library's name for it.
+pub(super) fn library_name(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
         Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
         Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
@@ -250,16 +264,6 @@ fn check_signature(token: &UnverifiedToken<'_>, key: &PinnedKey) -> Result<(), V
         Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
         Algorithm::Hs384 => jsonwebtoken::Algorithm::HS384,
         Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
-    };
-    let verdict = jsonwebtoken::crypto::verify(
-        token.signature(),
-        token.signing_input().as_bytes(),
-        key.decoding_key(),
-        algorithm,
-    );
-    match verdict {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(VerifyError::BadSignature),
     }
 }
 

@@ -123,11 +123,7 @@ impl Compiler {
         if has_error(&faults) {
             return Err(faults);
         }
-        let surroundings = Surroundings {
-            vocabulary: Arc::new(vocabulary),
-            hierarchy: Arc::new(hierarchy),
-            targets: Arc::new(targets),
-        };
+        let surroundings = Surroundings::new(vocabulary, hierarchy, targets);
         let (engine, trial) = surroundings.engines(&policies);
         Ok(PolicySnapshot {
             generation,
@@ -195,12 +191,20 @@ fn validated(policies: &[&Known]) -> Vec<Fault> {
 
 /// What policies are about, the same for those in force and those that are tried.
 pub(super) struct Surroundings {
-    pub(super) vocabulary: Arc<Vocabulary>,
-    pub(super) hierarchy: Arc<Hierarchy>,
-    pub(super) targets: Arc<Targets>,
+    vocabulary: Arc<Vocabulary>,
+    hierarchy: Arc<Hierarchy>,
+    targets: Arc<Targets>,
 }
 
 impl Surroundings {
+    pub(super) fn new(vocabulary: Vocabulary, hierarchy: Hierarchy, targets: Targets) -> Self {
+        Self {
+            vocabulary: Arc::new(vocabulary),
+            hierarchy: Arc::new(hierarchy),
+            targets: Arc::new(targets),
+        }
+    }
+
     /// The policies in force, and those that are only tried, if any.
     fn engines(&self, policies: &[&Known]) -> (Engine, Option<Trial>) {
         let (enforced, tried): (Vec<&Known>, Vec<&Known>) =

@@ -162,12 +162,7 @@ impl Generation {
         let targets = Targets::new(&resources, catalogue, &vocabulary, &hierarchy).unwrap();
         compile::refuse_strays(&known, &mut faults);
         assert!(faults.is_empty(), "{faults:#?}\n{policies}");
-        let surroundings = Surroundings {
-            vocabulary: Arc::new(vocabulary),
-            hierarchy: Arc::new(hierarchy),
-            targets: Arc::new(targets),
-        };
-        let engine = surroundings.engine(&known);
+        let engine = Surroundings::new(vocabulary, hierarchy, targets).engine(&known);
         let all = engine.policies.iter().map(|live| live.policy.clone());
         Self {
             all: PolicySet::from_policies(all).unwrap(),

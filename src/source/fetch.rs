@@ -45,7 +45,7 @@ const TOTAL: Duration = Duration::from_secs(5);
 /// A JSON document and what its sender says about keeping it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The body, at most [`MAX_BODY_BYTES`].
+    /// The body; of JSON, at most [`MAX_BODY_BYTES`].
     pub body: Vec<u8>,
     /// How long it may be kept (RFC 9111, section 4.2); zero where it must not be.
     pub lifetime: Option<Duration>,
@@ -78,13 +78,22 @@ impl Fetcher {
     ///
     /// [`FetchFault::Client`].
     pub fn new(remote: &Remote) -> Result<Self, FetchFault> {
-        let builder = builder(remote)?.connect_timeout(CONNECT).timeout(TOTAL);
+        Self::patient(remote, TOTAL)
+    }
+
+    /// A client for larger documents than an issuer has, which may take as long as `total`.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFault::Client`].
+    pub fn patient(remote: &Remote, total: Duration) -> Result<Self, FetchFault> {
+        let builder = builder(remote)?.connect_timeout(CONNECT).timeout(total);
         Ok(Self {
             client: builder
                 .build()
                 .map_err(|error| FetchFault::Client(chain(&error)))?,
             allow_http: remote.insecure_allow_http,
-            total: TOTAL,
+            total,
         })
     }
 
@@ -117,11 +126,43 @@ impl Fetcher {
         url: &Url,
         known: Option<&Validators>,
     ) -> Result<Fetched, FetchFault> {
+        let accept = "application/json, application/jwk-set+json";
+        self.exchange(url, known, accept, async |response| {
+            read_json(response, MAX_BODY_BYTES).await
+        })
+        .await
+    }
+
+    /// Fetches a document of whatever type, of at most `most` bytes and as it was sent, unless it is still
+    /// the `known` one: whoever asks for this can tell what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFault`]; "not modified" is one where nothing is known.
+    pub async fn get_bytes_unless(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+        most: usize,
+    ) -> Result<Fetched, FetchFault> {
+        self.exchange(url, known, "*/*", async |response| {
+            if response.status() != StatusCode::OK {
+                return Err(FetchFault::Status(response.status().as_u16()));
+            }
+            read_body(response, most).await
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+        accept: &'static str,
+        read: impl AsyncFnOnce(Response) -> Result<Vec<u8>, FetchFault>,
+    ) -> Result<Fetched, FetchFault> {
         self.check(url)?;
-        let mut request = self
-            .client
-            .get(url.clone())
-            .header(header::ACCEPT, "application/json, application/jwk-set+json");
+        let mut request = self.client.get(url.clone()).header(header::ACCEPT, accept);
         if let Some(known) = known {
             request = request.headers(known.headers());
         }
@@ -132,7 +173,7 @@ impl Fetcher {
                 return Ok(Fetched::NotModified(lifetime));
             }
             let validators = Validators::read(response.headers());
-            let body = read_json(response, MAX_BODY_BYTES).await?;
+            let body = read(response).await?;
             Ok(Fetched::Document(Document {
                 body,
                 lifetime,
@@ -247,13 +288,18 @@ async fn send(request: RequestBuilder) -> Result<Response, FetchFault> {
 }
 
 /// The body of a 200 that is plain JSON, of at most `most` bytes.
-async fn read_json(mut response: Response, most: usize) -> Result<Vec<u8>, FetchFault> {
+async fn read_json(response: Response, most: usize) -> Result<Vec<u8>, FetchFault> {
     if response.status() != StatusCode::OK {
         return Err(FetchFault::Status(response.status().as_u16()));
     }
     if !is_plain_json(&response) {
         return Err(FetchFault::ContentType);
     }
+    read_body(response, most).await
+}
+
+/// The body, of at most `most` bytes.
+async fn read_body(mut response: Response, most: usize) -> Result<Vec<u8>, FetchFault> {
     let announced = response.content_length().unwrap_or(0);
     if usize::try_from(announced).map_or(true, |length| length > most) {
         return Err(FetchFault::TooLarge(most));
@@ -286,7 +332,7 @@ fn is_plain_json(response: &Response) -> bool {
 }
 
 /// A URL without what may be secret in it.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     format!(
         "{}://{}{}",
         url.scheme(),

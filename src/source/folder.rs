@@ -25,6 +25,8 @@ const MAX_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 pub(super) struct Wanted {
     /// By their name.
     pub(super) file: fn(&str) -> bool,
+    /// Whether a folder is looked into although a file of its name would be wanted.
+    pub(super) any_folder: bool,
     /// A subdirectory of the folder that is left out.
     pub(super) not_below: Option<&'static str>,
 }
@@ -63,6 +65,7 @@ pub(super) fn read_stamped(
 pub(super) fn read_one(path: &Path) -> Result<Source, Vec<Fault>> {
     let wanted = Wanted {
         file: |_| true,
+        any_folder: false,
         not_below: None,
     };
     let mut stamp = Stamp::default();
@@ -158,7 +161,7 @@ impl<'a> Walk<'a> {
             Err(_) => return,
         };
         let kind = metadata.file_type();
-        if kind.is_dir() && !(self.wanted.file)(name) {
+        if kind.is_dir() && (self.wanted.any_folder || !(self.wanted.file)(name)) {
             if !(below.is_empty() && Some(name) == self.wanted.not_below) {
                 let below = format!("{shown}/");
                 self.directory(path, &below, depth.saturating_add(1));

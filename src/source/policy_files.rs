@@ -17,7 +17,7 @@ use crate::source::folder::Wanted;
 use crate::source::settling::Stamp;
 
 /// A mounted Kubernetes `ConfigMap` keeps its files behind this link, and swaps the link.
-const MOUNT_LINK: &str = "..data";
+pub(super) const MOUNT_LINK: &str = "..data";
 
 /// Reads the directory: every file that has a meaning, or none.
 ///
@@ -36,6 +36,7 @@ fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>
     let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
     let wanted = Wanted {
         file: has_meaning,
+        any_folder: false,
         not_below: Some(TESTS_DIRECTORY),
     };
     folder::read_stamped(mounted.as_deref().unwrap_or(dir), wanted, stamp).map(PolicyFiles::new)
@@ -49,6 +50,7 @@ fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>
 pub fn read_tests(path: &Path) -> Result<Vec<Source>, Vec<Fault>> {
     let wanted = Wanted {
         file: is_test,
+        any_folder: false,
         not_below: None,
     };
     if path.is_dir() {

@@ -11,6 +11,8 @@ use std::hash::Hash;
 use std::hash::Hasher;
 use std::os::unix::fs::MetadataExt;
 
+use std::time::Duration;
+
 use crate::fault::Fault;
 
 /// The SHA-256 of what was read.
@@ -58,6 +60,14 @@ pub trait Watched: Send + 'static {
 
     /// Looks once. It may block on the file system.
     fn poll(&mut self) -> Poll<Self::Found>;
+
+    /// How long to wait for the next look, where `usual` is what was configured.
+    fn wait(&self, usual: Duration) -> Duration {
+        usual
+    }
+
+    /// What was offered last is in force. It may block on the file system.
+    fn accepted(&mut self) {}
 }
 
 /// What has been seen so far.

@@ -87,8 +87,19 @@ impl FakeIssuer {
         presented: &Presented,
         document: impl Fn(u16, &str) -> String + Send + Sync + 'static,
     ) -> Self {
+        Self::start_tls_at(0, presented, move |port, head, stream| {
+            json_document(stream, &document(port, path(head)));
+        })
+    }
+
+    /// The same at a given port, for any answer; it is given the head of the request.
+    pub(crate) fn start_tls_at(
+        port: u16,
+        presented: &Presented,
+        answer: impl Fn(u16, &str, &mut dyn Write) + Send + Sync + 'static,
+    ) -> Self {
         let presented = Arc::clone(presented);
-        Self::serve(0, move |stream| {
+        Self::serve(port, move |stream| {
             let config = presented.lock().unwrap_or_else(PoisonError::into_inner);
             let connection = ServerConnection::new(Arc::clone(&config)).expect("a configuration");
             drop(config);
@@ -96,7 +107,7 @@ impl FakeIssuer {
             let mut stream = StreamOwned::new(connection, stream);
             let head = read_head(&mut stream);
             if !head.is_empty() {
-                json_document(&mut stream, &document(port, path(&head)));
+                answer(port, &head, &mut stream);
                 stream.conn.send_close_notify();
                 drop(stream.flush());
             }
@@ -167,7 +178,7 @@ fn path(head: &str) -> &str {
 }
 
 /// Sends 200 and a JSON document.
-pub(crate) fn json_document(stream: &mut impl Write, body: &str) {
+pub(crate) fn json_document(stream: &mut (impl Write + ?Sized), body: &str) {
     let length = body.len();
     let wire = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\

@@ -20,6 +20,7 @@ pub(crate) mod ask;
 pub(crate) mod asking;
 pub(crate) mod authorization_server;
 pub(crate) mod authorizer;
+pub(crate) mod bundle_server;
 pub(crate) mod certificates;
 pub(crate) mod conformance;
 pub(crate) mod crowd;

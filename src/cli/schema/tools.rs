@@ -6,7 +6,6 @@ mod catalogue;
 mod credentials;
 mod drift;
 mod hints;
-mod write;
 
 use std::error::Error;
 use std::io;
@@ -37,6 +36,7 @@ use crate::source::tool_list::MAX_ANSWERS_BYTES;
 use crate::source::tool_list::StatedTool;
 use crate::source::tool_list::ToolListFault;
 use crate::source::tool_list::ToolServer;
+use crate::source::whole_file;
 
 /// Make the catalogue of a server's tools, or say what has changed since
 ///
@@ -175,7 +175,8 @@ impl Tools {
         let Some(out) = &self.out else {
             return Ok(output.data(&text));
         };
-        write::replace(out, &text).map_err(|source| ToolsError::Write { name, source })?;
+        whole_file::replace(out, text.as_bytes())
+            .map_err(|source| ToolsError::Write { name, source })?;
         output.notice(&format!(
             "{}: {} of `{}`; hints are the word of the server, so read them before you rely on them",
             out.display(),

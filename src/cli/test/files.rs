@@ -76,9 +76,21 @@ pub(in crate::cli) fn read_all(
     path: &Path,
     resources: &[Arc<Resource>],
 ) -> Result<Vec<Test>, Vec<Fault>> {
+    read_sources(policy_files::read_tests(path)?, resources)
+}
+
+/// Reads the tests in these files.
+///
+/// # Errors
+///
+/// Every fault in every file.
+pub(in crate::cli) fn read_sources(
+    sources: Vec<Source>,
+    resources: &[Arc<Resource>],
+) -> Result<Vec<Test>, Vec<Fault>> {
     let mut tests = Vec::new();
     let mut faults = Vec::new();
-    for source in policy_files::read_tests(path)? {
+    for source in sources {
         match read(&source, resources, &mut faults) {
             Ok(read) => tests.extend(read),
             Err(fault) => faults.push(fault),

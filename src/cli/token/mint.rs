@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use thiserror::Error;
 
 use crate::cli::Exit;
 use crate::cli::input;
 use crate::cli::input::InputError;
 use crate::cli::output::Output;
+use crate::cli::sign::Named;
 use crate::cli::sign::SignError;
 use crate::cli::sign::SigningKey;
 use crate::cli::token::content::Content;
@@ -78,33 +77,6 @@ struct KeyFlags {
         help_heading = "Key"
     )]
     algorithm: Option<Named>,
-}
-
-/// An algorithm on the command line.
-#[derive(Clone, Copy, Debug)]
-struct Named(Algorithm);
-
-impl ValueEnum for Named {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[
-            Self(Algorithm::Rs256),
-            Self(Algorithm::Rs384),
-            Self(Algorithm::Rs512),
-            Self(Algorithm::Ps256),
-            Self(Algorithm::Ps384),
-            Self(Algorithm::Ps512),
-            Self(Algorithm::Es256),
-            Self(Algorithm::Es384),
-            Self(Algorithm::EdDsa),
-            Self(Algorithm::Hs256),
-            Self(Algorithm::Hs384),
-            Self(Algorithm::Hs512),
-        ]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.name()))
-    }
 }
 
 #[derive(Debug, Error)]

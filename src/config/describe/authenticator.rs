@@ -153,7 +153,7 @@ fn tokens(rules: &TokenRules) -> Entries {
     ]
 }
 
-fn ca_file(remote: &Remote) -> (&'static str, Out) {
+pub(super) fn ca_file(remote: &Remote) -> (&'static str, Out) {
     let shown = match &remote.ca_pem {
         Some(_) => text("<set>"),
         None => Out::Null,

@@ -165,14 +165,14 @@ fn tokens() -> [(&'static str, Value); 11] {
 }
 
 /// How an issuer is reached.
-fn remote() -> [(&'static str, Value); 2] {
+pub(super) fn remote() -> [(&'static str, Value); 2] {
     [
         ("ca_file", nullable("Extra certificate authorities, PEM.")),
         danger("insecure_allow_http"),
     ]
 }
 
-fn algorithm() -> Value {
+pub(super) fn algorithm() -> Value {
     let asymmetric = Algorithm::ASYMMETRIC.into_iter();
     let all: Vec<&str> = asymmetric
         .chain(Algorithm::SYMMETRIC)

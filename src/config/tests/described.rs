@@ -22,7 +22,21 @@ fn a_description_can_be_loaded_and_says_the_same() {
             "{text}"
         );
     }
-    for text in [full.as_str(), &text("dev.yaml"), REST, &loose, &told] {
+    let bundle = text("bundle.yaml");
+    let dangerous = bundle.replace("allow_http: false", "allow_http: true");
+    let file = bundle
+        .replace("url: https://policies", "file: https://policies")
+        .replace("    ca_file: null\n    insecure_allow_http: false\n", "");
+    for text in [
+        full.as_str(),
+        &text("dev.yaml"),
+        REST,
+        &loose,
+        &told,
+        &bundle,
+        &dangerous,
+        &file,
+    ] {
         let described = describe(&parsed(text).unwrap().config);
         assert!(!described.contains("correct-horse"), "{described}");
         assert!(!described.contains("0123456789"), "{described}");
@@ -130,6 +144,7 @@ fn effective_resources_and_settings_are_readable() {
           sessions: bind
     policies:
       dir: "BASE/policies"
+      bundle: null
       shadow_dir: null
       reload_interval: "1s"
       require_manifest: false

@@ -2,6 +2,7 @@
 
 mod asked_and_made;
 mod authenticators;
+mod bundle;
 mod credentials;
 mod resources;
 mod rivals;

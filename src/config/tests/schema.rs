@@ -25,7 +25,7 @@ authenticators:
 resources:
   - {qqqqqqqq: 1, name: a, url: https://a.example, kind: mcp, scopes: {qqqqqqqq: 1}, metadata: {qqqqqqqq: 1}, mcp: {qqqqqqqq: 1}}
   - {qqqqqqqq: 1, name: b, url: https://b.example, kind: http, routes: [{qqqqqqqq: 1, name: a, path: /}]}
-policies: {qqqqqqqq: 1}
+policies: {qqqqqqqq: 1, bundle: {qqqqqqqq: 1, keys: [{qqqqqqqq: 1}]}}
 identity_headers: {qqqqqqqq: 1}
 limits: {qqqqqqqq: 1}
 decision_log: {qqqqqqqq: 1, to: {qqqqqqqq: 1, file: x}}
@@ -64,10 +64,10 @@ fn the_schema_and_the_reader_know_the_same_keys() {
     assert_eq!(read, written);
     assert_eq!(
         PROBES.matches("qqqqqqqq: 1").count(),
-        32,
+        34,
         "a probe in every mapping"
     );
-    assert_eq!(written.len(), 32, "every mapping has a probe");
+    assert_eq!(written.len(), 34, "every mapping has a probe");
 }
 
 /// The keys of every object of the schema; each but free maps must be closed.
@@ -92,7 +92,12 @@ fn objects(schema: &Json, found: &mut BTreeSet<BTreeSet<String>>) {
 #[test]
 fn the_full_example_and_the_least_one_fit_the_schema() {
     let file = |name: &str| files::text(&fixtures().join(name), LARGEST).unwrap();
-    for text in [&file("full.yaml"), &file("dev.yaml"), REST] {
+    for text in [
+        &file("full.yaml"),
+        &file("dev.yaml"),
+        &file("bundle.yaml"),
+        REST,
+    ] {
         let value = json(text);
         assert_eq!(fits(&json_schema(), &value), Ok(()), "{text}");
     }
@@ -113,6 +118,11 @@ fn what_the_reader_refuses_for_its_shape_does_not_fit_the_schema() {
         "sessions: {store: file}",
         "sessions: {store: redis, redis: {prefix: a}}",
         "sessions: {per_principal: true}",
+        "policies: {bundle: {file: a.tar}}",
+        "policies: {bundle: {keys: [{file: p256.pem, algorithm: ES256}]}}",
+        "policies: {bundle: {file: a.tar, keys: []}}",
+        "policies: {bundle: {file: a.tar, keys: [{algorithm: ES256}]}}",
+        "policies: {bundle: a.tar}",
     ] {
         let text = format!("{text}\n{REST}");
         assert!(fits(&json_schema(), &json(&text)).is_err(), "{text}");

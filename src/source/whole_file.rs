@@ -10,7 +10,11 @@ use std::path::PathBuf;
 
 /// Replaces the file, or makes it. A link stays one, and permissions stay what they are. The policy
 /// directory's reader passes over the temporary file beside it, because of its name.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The system's; nothing has changed then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let (target, known) = match fs::canonicalize(path) {
         Ok(target) => {
             let permissions = fs::metadata(&target)?.permissions();
@@ -31,7 +35,7 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
         .write(true)
         .create_new(true)
         .open(&beside)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     if let Some(permissions) = known {
         file.set_permissions(permissions)?;
     }
@@ -68,10 +72,10 @@ mod tests {
     fn a_file_is_replaced_where_it_is_and_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("a.json"), folder.path().join("link"));
-        replace(&file, "one").unwrap();
+        replace(&file, b"one").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         symlink(&file, &link).unwrap();
-        replace(&link, "two").unwrap();
+        replace(&link, b"two").unwrap();
         let text = File::open(&file).map(io::read_to_string).unwrap().unwrap();
         assert_eq!(text, "two");
         let mode = fs::metadata(&file).unwrap().permissions().mode();
@@ -84,10 +88,10 @@ mod tests {
     #[test]
     fn what_cannot_be_written_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(replace(&folder.path().join("none/a.json"), "x").is_err());
+        assert!(replace(&folder.path().join("none/a.json"), b"x").is_err());
         let directory = folder.path().join("directory");
         fs::create_dir(&directory).unwrap();
-        assert!(replace(&directory, "x").is_err());
+        assert!(replace(&directory, b"x").is_err());
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 }
