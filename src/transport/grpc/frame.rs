@@ -17,7 +17,6 @@ use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use hyper::body::Incoming;
-use prost::Message;
 use tonic::body::Body;
 
 use crate::transport::budget::Exhausted;
@@ -27,6 +26,9 @@ use crate::transport::budget::Share;
 pub(super) const DEADLINE_EXCEEDED: &str = "4";
 
 const PREFIX: usize = 5;
+
+/// What an answer usually takes, in bytes.
+const USUAL: usize = 1_024;
 
 /// Most bytes of an answer in one frame. h2 gathers frames below one kibibyte, those of other answers
 /// too, and writes them at once; each longer one costs system calls of its own.
@@ -118,14 +120,18 @@ fn message(mut whole: Bytes) -> Result<Bytes, FrameError> {
     }
 }
 
-/// The answer that carries `message`, with `grpc-status: 0` in its trailers.
-pub(super) fn unary(message: &impl Message) -> Response<Body> {
-    let length = message.encoded_len();
-    // A `Vec`, because prost writes many small pieces, which it takes faster than `BytesMut` does.
-    let mut data = Vec::with_capacity(length.saturating_add(PREFIX));
-    data.put_u8(0);
-    data.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    message.encode_raw(&mut data);
+/// The answer that carries the message that `write` writes, with `grpc-status: 0` in its trailers.
+pub(super) fn unary(write: impl FnOnce(&mut Vec<u8>)) -> Response<Body> {
+    // A `Vec`, because messages are written in many small pieces, which it takes faster than
+    // `BytesMut` does.
+    let mut data = Vec::with_capacity(USUAL);
+    data.extend([0; PREFIX]);
+    write(&mut data);
+    let length = data.len().saturating_sub(PREFIX);
+    let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    for (to, from) in data.iter_mut().skip(1).zip(length) {
+        *to = from;
+    }
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let body = UnaryBody {
