@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::core::Core;
 use crate::app::follow::Follower;
+use crate::app::follow::Orders;
 use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Address;
 use crate::config::Config;
@@ -130,6 +132,8 @@ pub struct App {
     config: Arc<Config>,
     addresses: Addresses,
     shutdown: Shutdown,
+    /// Tells whoever follows files to look at them now.
+    look: watch::Sender<u64>,
     servers: JoinSet<()>,
     health: HealthReporter,
     snapshot: Arc<SnapshotCell>,
@@ -149,29 +153,34 @@ impl App {
         let mut servers = JoinSet::new();
         let (health, addresses) = listeners::listen(&mut servers, &core, &shutdown).await?;
         let interval = core.config.policies.reload_interval;
+        let look = watch::Sender::new(0);
+        let orders = Orders {
+            stop: shutdown.stop(),
+            look: look.subscribe(),
+        };
         if let Some(watcher) = core.revocations.take() {
             servers.spawn(revocations::watch(
-                Follower::new(watcher, interval, shutdown.stop()),
+                Follower::new(watcher, interval, orders.clone()),
                 Arc::clone(&core.snapshot),
                 Arc::clone(&core.metrics),
             ));
         }
         if let Some(first) = core.watched {
             let watcher = PolicyWatcher::new(core.config.policies.dir.clone(), first);
-            let follower = Follower::new(watcher, interval, shutdown.stop());
-            let wiring = reload::Watch {
-                config: Arc::clone(&core.config),
+            let follower = Follower::new(watcher, interval, orders);
+            let wiring = reload::Wiring {
                 snapshot: Arc::clone(&core.snapshot),
                 metrics: core.metrics,
                 reloads: core.reloads,
                 clock: core.clock,
             };
-            servers.spawn(reload::watch(wiring, follower));
+            servers.spawn(reload::watch(wiring, core.compiler, follower));
         }
         Ok(Self {
             config: core.config,
             addresses,
             shutdown,
+            look,
             servers,
             health,
             snapshot: core.snapshot,
@@ -194,6 +203,14 @@ impl App {
         self.set_health(ServingStatus::Serving).await;
         self.shutdown.set_ready();
         tracing::info!("ready");
+    }
+
+    /// Looks at the policies and the revocations now, instead of at the end of the interval. The log
+    /// says what came of it.
+    pub fn reload(&self) {
+        tracing::info!("looking at the policies and revocations");
+        self.look
+            .send_modify(|looks| *looks = looks.wrapping_add(1));
     }
 
     /// Drains and ends: not ready, serve on for the configured time, close, let calls end.

@@ -20,6 +20,7 @@ mod bounds;
 mod cases;
 mod catalogue;
 mod compile;
+mod compiler;
 mod context;
 mod deep;
 mod engine;
@@ -65,6 +66,7 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
+pub use self::compiler::Compiler;
 pub use self::evaluation::Evaluation;
 pub use self::evaluation::PolicyFailure;
 pub use self::evaluation::Verdict;

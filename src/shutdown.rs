@@ -1,8 +1,9 @@
-//! The end of a run, in order: not ready, serve on, close, drain.
+//! Signals, and the end of a run, in order: not ready, serve on, close, drain.
 
 use std::io;
 use std::time::Duration;
 
+use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
@@ -46,6 +47,12 @@ impl Shutdown {
         tokio::time::sleep(drain).await;
         self.stop.send_replace(true);
     }
+}
+
+/// SIGHUP. From the moment on that this exists, it does not end the process; signals that nobody waits
+/// for yet are kept, as one.
+pub fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Waits for SIGTERM or SIGINT.

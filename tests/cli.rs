@@ -799,6 +799,7 @@ const COMMANDS: [(&str, &[&str]); 21] = [
             "CEDARGATE_LOG_LEVEL",
             "CEDARGATE_LOG_FORMAT",
             "SIGTERM",
+            "SIGHUP",
         ],
     ),
     ("demo", &["--port", "--grpc-port", "curl"]),

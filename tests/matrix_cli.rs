@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "what the tests stand on fails them, and the message says why"
 )]
@@ -88,9 +89,8 @@ fn parsed(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).expect("a JSON object")
 }
 
-#[test]
-fn who_may_call_what_under_the_shipped_policies() {
-    let folder = shipped();
+/// Who may call what under the policies of a folder, in a form to review.
+fn reviewed(folder: &Folder) -> String {
     let mut found = String::new();
     for arguments in [
         &["matrix", "--explain", "--role", "viewer,editor"][..],
@@ -119,13 +119,76 @@ fn who_may_call_what_under_the_shipped_policies() {
         let may: String = may.collect();
         writeln!(found, "{}:{may}", column["name"].as_str().expect("a name")).expect("text");
     }
-    let golden = fs::read_to_string(GOLDEN).unwrap_or_default();
-    if found != golden {
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix.txt");
-        fs::write(&kept, &found).expect("a file can be written");
-        let kept = kept.display();
-        assert_eq!(found, golden, "if that is meant: cp {kept} {GOLDEN}");
+    found
+}
+
+/// The lines that are not in both, in their order: `-` as it was, `+` as it is.
+fn difference(before: &str, after: &str) -> String {
+    let mut changed = String::new();
+    let mut next = after.lines().peekable();
+    for old in before.lines() {
+        let kept = next.clone().any(|new| new == old);
+        if !kept {
+            writeln!(changed, "- {old}").expect("text");
+            continue;
+        }
+        while let Some(new) = next.next_if(|new| *new != old) {
+            writeln!(changed, "+ {new}").expect("text");
+        }
+        next.next();
     }
+    for new in next {
+        writeln!(changed, "+ {new}").expect("text");
+    }
+    changed
+}
+
+/// Why the matrix is not the one that was reviewed, and how to accept it; nothing if it is.
+fn objection(found: &str, golden: &str, kept: &Path) -> Option<String> {
+    let kept = kept.display();
+    (found != golden).then(|| {
+        format!(
+            "who may call what has changed:\n\n{}\nif that is meant: cp {kept} {GOLDEN}",
+            difference(golden, found)
+        )
+    })
+}
+
+#[test]
+fn who_may_call_what_under_the_shipped_policies() {
+    let found = reviewed(&shipped());
+    let golden = fs::read_to_string(GOLDEN).unwrap_or_default();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix.txt");
+    if let Some(objection) = objection(&found, &golden, &kept) {
+        fs::write(&kept, &found).expect("a file can be written");
+        panic!("{objection}");
+    }
+}
+
+#[test]
+fn a_changed_policy_is_seen_in_review() {
+    let golden = fs::read_to_string(GOLDEN).expect("the matrix");
+    let changed = shipped();
+    let head = "principal in Mcp::Role::\"editor\"";
+    replaced(
+        &changed,
+        "policies/10-roles.cedar",
+        head,
+        "principal in Mcp::Role::\"viewer\"",
+    );
+    let said = objection(&reviewed(&changed), &golden, Path::new("kept.txt"));
+    let said = said.expect("an objection");
+    for line in [
+        "\n- viewer           deny [4]        allow [5]     deny [7]\n",
+        "\n+ viewer           deny [4]        allow [5]     allow [6]\n",
+        "\n- set_alert: admin editor\n",
+        "\n+ set_alert: admin editor viewer\n",
+    ] {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    assert!(said.ends_with("if that is meant: cp kept.txt tests/golden/matrix.txt"));
+    assert!(!said.contains("get_forecast: "), "{said}");
+    assert_eq!(objection(&golden, &golden, Path::new("kept.txt")), None);
 }
 
 #[test]

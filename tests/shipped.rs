@@ -34,7 +34,7 @@ use support::sidecar::PROGRAM;
 
 /// Every YAML file under `deploy/`, and the test that loads it. A file that is added needs a line
 /// here, and the line a test.
-const LOADED: [(&str, Loader); 14] = [
+const LOADED: [(&str, Loader); 18] = [
     ("deploy/envoy/cedargate.yaml", Loader::Validate),
     ("deploy/envoy/envoy.yaml", Loader::EnvoyTests),
     ("deploy/envoy/mcp-filter/cedargate.yaml", Loader::Validate),
@@ -44,6 +44,19 @@ const LOADED: [(&str, Loader); 14] = [
     ("deploy/examples/api-keys.yaml", Loader::Validate),
     ("deploy/examples/auth0.yaml", Loader::Validate),
     ("deploy/examples/cognito.yaml", Loader::Validate),
+    ("deploy/examples/company/cedargate.yaml", Loader::GuideTests),
+    (
+        "deploy/examples/company/policies/principals.yaml",
+        Loader::GuideTests,
+    ),
+    (
+        "deploy/examples/company/policies/tests/what.yaml",
+        Loader::GuideTests,
+    ),
+    (
+        "deploy/examples/company/policies/tests/who.yaml",
+        Loader::GuideTests,
+    ),
     ("deploy/examples/entra.yaml", Loader::Validate),
     ("deploy/examples/introspection.yaml", Loader::Validate),
     ("deploy/examples/keycloak.yaml", Loader::Validate),
@@ -63,6 +76,8 @@ enum Loader {
     Validate,
     /// A real Envoy, in `tests/envoy.rs` or `tests/envoy_metadata.rs`.
     EnvoyTests,
+    /// `tests/policy_guide.rs`, with the policies beside it.
+    GuideTests,
     /// A real Envoy, there, with the block of the README in the shipped file: that makes this one.
     SameAsTested,
 }

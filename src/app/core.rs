@@ -18,6 +18,7 @@ use crate::authorizer::snapshot::SnapshotCell;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::identity::revocation::Revocations;
+use crate::policy::Compiler;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::source::Clock;
@@ -43,6 +44,8 @@ pub(super) struct Core {
     pub(super) dev_issuer: Option<Arc<DevIssuer>>,
     /// The list in force, where there is a file of what has been revoked.
     pub(super) revocations: Option<RevocationWatcher>,
+    /// Made the policies in force, and remembers how.
+    pub(super) compiler: Compiler,
     /// Digest of the files in force, where a directory is to be watched.
     pub(super) watched: Option<[u8; 32]>,
 }
@@ -54,12 +57,11 @@ impl Core {
     ) -> Result<(Self, DecisionLogWriter), StartError> {
         let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let (files, policies) = first_policies(&config, origin).map_err(StartError::Policies)?;
-        let names: Vec<Arc<str>> = config
-            .resources
-            .iter()
-            .map(|r| Arc::clone(&r.name))
-            .collect();
+        let mut compiler = Compiler::for_config(&config);
+        let (files, policies) =
+            first_policies(&mut compiler, &config, origin).map_err(StartError::Policies)?;
+        let resources = config.resources.iter();
+        let names: Vec<Arc<str>> = resources.map(|one| Arc::clone(&one.name)).collect();
         let metrics = Arc::new(Metrics::new(&names));
         let revoked = config.revocations.as_deref().map(first_revocations);
         let revoked = revoked.transpose()?;
@@ -107,6 +109,7 @@ impl Core {
             authorizer,
             dev_issuer,
             revocations,
+            compiler,
             watched,
         };
         Ok((core, log_writer))
@@ -125,6 +128,7 @@ impl Core {
 }
 
 fn first_policies(
+    compiler: &mut Compiler,
     config: &Config,
     origin: PolicyOrigin,
 ) -> Result<(PolicyFiles, PolicySnapshot), Vec<Fault>> {
@@ -132,7 +136,7 @@ fn first_policies(
         PolicyOrigin::Directory => policy_files::read(&config.policies.dir)?,
         PolicyOrigin::Embedded => PolicyFiles::embedded(),
     };
-    let snapshot = PolicySnapshot::compile_for(&files, config, 1)?;
+    let snapshot = compiler.compile(&files, 1)?;
     for warning in snapshot.warnings() {
         tracing::warn!(%warning, "a policy is probably not meant so");
     }

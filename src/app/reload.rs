@@ -7,12 +7,12 @@ use std::sync::PoisonError;
 use crate::app::follow::Change;
 use crate::app::follow::Follower;
 use crate::authorizer::snapshot::SnapshotCell;
-use crate::config::Config;
 use crate::fault::Fault;
+use crate::policy::Compiler;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::source::Clock;
-use crate::source::policy_files::PolicyWatcher;
+use crate::source::settling::Watched;
 use crate::telemetry::metrics::Metrics;
 
 /// What became of the last reload.
@@ -56,58 +56,113 @@ impl Reloads {
     }
 }
 
-/// What the watcher needs.
-pub(super) struct Watch {
-    pub(super) config: Arc<Config>,
+/// What a reload needs.
+pub(super) struct Wiring {
     pub(super) snapshot: Arc<SnapshotCell>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Follows the directory until the end. Compiling happens on a thread of its own.
-pub(super) async fn watch(wiring: Watch, mut follower: Follower<PolicyWatcher>) {
+/// Puts what `follower` finds in force until the end, wherever it finds it. Compiling happens on a
+/// thread of its own, by `compiler`, which remembers what it has compiled.
+pub(super) async fn watch<W: Watched<Found = PolicyFiles>>(
+    wiring: Wiring,
+    mut compiler: Compiler,
+    mut follower: Follower<W>,
+) {
+    // What keeps the state of the files out of force.
+    let mut refused: Vec<Fault> = Vec::new();
     while let Some(change) = follower.next().await {
         match change {
-            Change::Failed(faults) => wiring.keep(&faults),
-            Change::To(files) => wiring.apply(files).await,
+            Change::Failed(faults) => refused = wiring.keep(faults),
+            Change::Recovered => {
+                refused.clear();
+                wiring.recovered();
+            }
+            Change::Nothing if refused.is_empty() => wiring.unchanged(),
+            Change::Nothing => refused = wiring.keep(refused),
+            Change::Restless => {
+                tracing::warn!("the policy files do not come to rest; the last good ones stay");
+            }
+            Change::To(files) => {
+                let generation = wiring.next_generation();
+                let Some((back, result)) = compile(compiler, files, generation).await else {
+                    return wiring.give_up();
+                };
+                compiler = back;
+                refused = match result {
+                    Ok(policies) => wiring.publish(policies),
+                    Err(faults) => wiring.keep(faults),
+                };
+            }
         }
     }
 }
 
-impl Watch {
-    async fn apply(&self, files: PolicyFiles) {
-        let generation = self.snapshot.load().policies.generation().saturating_add(1);
-        let config = Arc::clone(&self.config);
-        let compiled = tokio::task::spawn_blocking(move || {
-            PolicySnapshot::compile_for(&files, &config, generation)
-        });
-        match compiled.await {
-            Ok(Ok(policies)) => {
-                for warning in policies.warnings() {
-                    tracing::warn!(%warning, "a policy is probably not meant so");
-                }
-                self.reloads
-                    .note(self.clock.now_ms(), Some(policies.digest()), &[]);
-                self.metrics.policy_reload("ok");
-                self.metrics.policy_generation(generation);
-                let count = policies.policy_count();
-                self.snapshot.publish_policies(Arc::new(policies));
-                tracing::info!(generation, policies = count, "policies reloaded");
-            }
-            Ok(Err(faults)) => self.keep(&faults),
-            Err(error) => {
-                self.metrics.policy_reload("failed");
-                tracing::error!(%error, "compiling the policies panicked; the last good ones stay");
-            }
-        }
+/// Compiles off the threads that answer checks; absent when that panicked.
+async fn compile(
+    mut compiler: Compiler,
+    files: PolicyFiles,
+    generation: u64,
+) -> Option<(Compiler, Result<PolicySnapshot, Vec<Fault>>)> {
+    let work = move || {
+        let result = compiler.compile(&files, generation);
+        (compiler, result)
+    };
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+impl Wiring {
+    fn next_generation(&self) -> u64 {
+        self.snapshot.load().policies.generation().saturating_add(1)
     }
 
-    fn keep(&self, faults: &[Fault]) {
+    /// What is refused then: nothing.
+    fn publish(&self, policies: PolicySnapshot) -> Vec<Fault> {
+        for warning in policies.warnings() {
+            tracing::warn!(%warning, "a policy is probably not meant so");
+        }
+        self.reloads
+            .note(self.clock.now_ms(), Some(policies.digest()), &[]);
+        let generation = policies.generation();
+        self.metrics.policy_reload("ok");
+        self.metrics.policy_generation(generation);
+        let count = policies.policy_count();
+        self.snapshot.publish_policies(Arc::new(policies));
+        tracing::info!(generation, policies = count, "policies reloaded");
+        Vec::new()
+    }
+
+    /// What is refused then: all of it.
+    fn keep(&self, faults: Vec<Fault>) -> Vec<Fault> {
         self.metrics.policy_reload("failed");
-        self.reloads.note(self.clock.now_ms(), None, faults);
-        for fault in faults {
+        self.reloads.note(self.clock.now_ms(), None, &faults);
+        for fault in &faults {
             tracing::error!(%fault, "the policies were not reloaded; the last good ones stay");
         }
+        faults
+    }
+
+    fn recovered(&self) {
+        self.reloads.note(self.clock.now_ms(), None, &[]);
+        let generation = self.snapshot.load().policies.generation();
+        tracing::info!(
+            generation,
+            "the policies in force are those of the files again"
+        );
+    }
+
+    fn unchanged(&self) {
+        let generation = self.snapshot.load().policies.generation();
+        tracing::info!(
+            generation,
+            "nothing changed: the policies in force are those of the files"
+        );
+    }
+
+    fn give_up(&self) {
+        self.metrics.policy_reload("failed");
+        tracing::error!("compiling the policies panicked; nothing is reloaded any more");
     }
 }

@@ -1,7 +1,13 @@
 //! `cedargate serve`
 
+use std::future;
+use std::io;
 use std::thread;
 use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::Signal;
 
 use crate::app::App;
 use crate::app::PolicyOrigin;
@@ -26,7 +32,8 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 /// Run the sidecar
 ///
 /// Reads the configuration and the policies, opens the listeners, fetches the issuers' keys, and
-/// answers checks until SIGTERM or SIGINT. Changed policies are put in force while it runs.
+/// answers checks until SIGTERM or SIGINT. Changed policies are put in force while it runs; SIGHUP makes
+/// it look at the policies and the revocations at once, and the log says what came of it.
 ///
 /// Decisions go to standard output as JSON lines, the program's own log to standard error.
 #[derive(Debug, clap::Args)]
@@ -80,6 +87,10 @@ impl Serve {
             log_level: self.overrides.log_level,
             log_format: self.overrides.log_format,
         };
+        let (runtime, hangups) = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return output.failure(&error),
+        };
         let loaded = match config::load_with(&self.file.config, &overrides) {
             Ok(loaded) => loaded,
             Err(faults) => return output.faults(&faults),
@@ -94,27 +105,31 @@ impl Serve {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "the configuration is probably not meant so");
         }
-        // Where there is one core, threads that hand work to each other only cost.
-        let one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-        let mut builder = if one_core {
-            tokio::runtime::Builder::new_current_thread()
-        } else {
-            tokio::runtime::Builder::new_multi_thread()
-        };
-        let runtime = builder.enable_all().thread_stack_size(STACK).build();
-        match runtime {
-            Ok(runtime) => {
-                let exit = runtime.block_on(serve(loaded.config, output));
-                // A thread that hangs in the file system must not keep the program from ending.
-                runtime.shutdown_timeout(LAST_WORK);
-                exit
-            }
-            Err(error) => output.failure(&error),
-        }
+        let exit = runtime.block_on(serve(loaded.config, hangups, output));
+        // A thread that hangs in the file system must not keep the program from ending.
+        runtime.shutdown_timeout(LAST_WORK);
+        exit
     }
 }
 
-async fn serve(config: Config, output: Output) -> Exit {
+/// The runtime, and SIGHUP, which must not end a program that has just begun to start.
+fn runtime() -> io::Result<(Runtime, Signal)> {
+    // Where there is one core, threads that hand work to each other only cost.
+    let one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if one_core {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    let runtime = builder.enable_all().thread_stack_size(STACK).build()?;
+    let hangups = {
+        let _entered = runtime.enter();
+        shutdown::hangups()?
+    };
+    Ok((runtime, hangups))
+}
+
+async fn serve(config: Config, mut hangups: Signal, output: Output) -> Exit {
     let dir = config.policies.dir.clone();
     let app = match App::start(config, PolicyOrigin::Directory).await {
         Ok(app) => app,
@@ -124,12 +139,20 @@ async fn serve(config: Config, output: Output) -> Exit {
         Err(StartError::Revocations(faults)) => return output.faults(&faults),
         Err(error) => return output.failure(&error),
     };
-    let signalled = tokio::select! {
-        signalled = shutdown::signalled() => signalled,
-        signalled = async {
-            app.become_ready().await;
-            shutdown::signalled().await
-        } => signalled,
+    let signalled = {
+        let reloads = async {
+            while hangups.recv().await.is_some() {
+                app.reload();
+            }
+        };
+        let work = async {
+            tokio::join!(app.become_ready(), reloads);
+            future::pending().await
+        };
+        tokio::select! {
+            signalled = shutdown::signalled() => signalled,
+            never = work => never,
+        }
     };
     match signalled {
         Ok(signal) => tracing::info!(signal, "draining"),

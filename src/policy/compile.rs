@@ -12,7 +12,7 @@ use super::PolicyFiles;
 use super::PolicyInfo;
 use super::PolicySnapshot;
 use super::catalogue::Catalogue;
-use super::deep;
+use super::compiler::Compiler;
 use super::engine::Engine;
 use super::engine::Live;
 use super::files;
@@ -22,7 +22,6 @@ use super::hierarchy::Hierarchy;
 use super::index::Index;
 use super::lint;
 use super::lint::Directory;
-use super::lint::KnownNames;
 use super::load;
 use super::load::Loaded;
 use super::load::Tree;
@@ -38,7 +37,6 @@ use crate::config::Config;
 use crate::config::Resource;
 use crate::fault::Fault;
 use crate::fault::Severity;
-use crate::fault::Source;
 use crate::identity::Identity;
 
 impl PolicySnapshot {
@@ -53,8 +51,7 @@ impl PolicySnapshot {
         config: &Config,
         generation: u64,
     ) -> Result<Self, Vec<Fault>> {
-        let known = Some(KnownNames::of(config));
-        Self::compile_with(files, &config.resources, known, generation)
+        Compiler::for_config(config).compile(files, generation)
     }
 
     /// [`compile_for`](Self::compile_for) where no more of the configuration is known than its
@@ -68,37 +65,25 @@ impl PolicySnapshot {
         resources: &[Arc<Resource>],
         generation: u64,
     ) -> Result<Self, Vec<Fault>> {
-        Self::compile_with(files, resources, None, generation)
+        Compiler::for_resources(resources).compile(files, generation)
     }
+}
 
-    fn compile_with(
+impl Compiler {
+    /// On a thread with enough stack.
+    pub(super) fn compile_here(
+        &mut self,
         files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        known: Option<KnownNames>,
         generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
-        let compile = || Self::compile_here(files, resources, known, generation);
-        let failed = || {
-            Err(vec![broken(
-                "the policies could not be compiled".to_owned(),
-            )])
-        };
-        deep::run(compile).unwrap_or_else(failed)
-    }
-
-    fn compile_here(
-        files: &PolicyFiles,
-        resources: &[Arc<Resource>],
-        known: Option<KnownNames>,
-        generation: u64,
-    ) -> Result<Self, Vec<Fault>> {
+    ) -> Result<PolicySnapshot, Vec<Fault>> {
+        let Self { resources, known } = self;
         let mut faults = Vec::new();
         let sorted = files::sort(files, &mut faults);
         if let Some(copy) = sorted.schema {
             files::check_schema_copy(copy, &mut faults);
         }
-        let schema = vocabulary::schema().map_err(|error| vec![broken(error)])?;
-        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![broken(error)])?;
+        let schema = vocabulary::schema().map_err(|error| vec![report::broken(error)])?;
+        let vocabulary = Vocabulary::new(&schema).map_err(|error| vec![report::broken(error)])?;
         let loaded = load::policies(&sorted.policies, &mut faults);
         let trees = load::trees(&loaded, &mut faults);
         let policies_are_whole = !has_error(&faults);
@@ -125,17 +110,17 @@ impl PolicySnapshot {
             mentions: &mentions,
             resources,
             vocabulary: &vocabulary,
-            known,
+            known: known.clone(),
         };
         lint::lint(&directory, &mut faults);
         let targets = Targets::new(resources, catalogue, &vocabulary, &hierarchy)
-            .map_err(|error| vec![broken(error)])?;
+            .map_err(|error| vec![report::broken(error)])?;
         let (index, live) = enforce(&trees, &vocabulary, &mut faults);
         if has_error(&faults) {
             return Err(faults);
         }
         let engine = Engine::new(vocabulary, hierarchy, targets, index, live);
-        Ok(Self {
+        Ok(PolicySnapshot {
             generation,
             digest: hex(files.digest()),
             warnings: faults,
@@ -202,15 +187,6 @@ fn info(loaded: &Loaded) -> PolicyInfo {
         file: Arc::clone(&loaded.source.name),
         line: loaded.line,
     }
-}
-
-/// A fault of the program, not of the operator.
-fn broken(message: String) -> Fault {
-    let schema = Source {
-        name: files::SCHEMA_FILE.into(),
-        text: "".into(),
-    };
-    Fault::error(&schema, None, message).hide_excerpt()
 }
 
 fn hex(bytes: [u8; 32]) -> String {

@@ -11,6 +11,7 @@ use cedar_policy::PolicySet;
 use cedar_policy::pst;
 
 use super::report;
+use crate::fault;
 use crate::fault::Fault;
 use crate::fault::Source;
 
@@ -78,14 +79,15 @@ pub(super) fn trees<'a>(loaded: &'a [Loaded], faults: &mut Vec<Fault>) -> Vec<Tr
 }
 
 fn duplicate(second: &Loaded, first: &Loaded) -> Fault {
+    let place = fault::position(&first.source.text, first.span.start);
     Fault::error(
         &second.source,
         Some(report::first_line(&second.source, second.span.start)),
         format!("policy id `{}` is already taken", second.id),
     )
     .help(format!(
-        "it is used first in {}, line {}; ids are unique over all files",
-        first.source.name, first.line
+        "it is used first at {}:{}:{}; ids are unique over all files",
+        first.source.name, place.line, place.column
     ))
 }
 
@@ -296,8 +298,8 @@ mod tests {
             "3.cedar:2:",
             "4.cedar:1:1: error: a policy template is not supported",
             "5.cedar:1:1: error: the policy's `@mode` is not known",
-            "1.cedar:2:1: error: policy id `a` is already taken (it is used first in 1.cedar, line 1",
-            "2.cedar:2:1: error: policy id `a` is already taken (it is used first in 1.cedar, line 1",
+            "1.cedar:2:1: error: policy id `a` is already taken (it is used first at 1.cedar:1:1",
+            "2.cedar:2:1: error: policy id `a` is already taken (it is used first at 1.cedar:1:1",
             "2.cedar:3:1: error: the policy has no `@id`",
             "2.cedar:4:1: error: the policy's `@id` is not a name",
         ];

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use miette::Diagnostic;
 
+use super::files::SCHEMA_FILE;
 use crate::fault::Fault;
 use crate::fault::Source;
 
@@ -28,6 +29,15 @@ pub(super) fn first_line(source: &Source, start: usize) -> Range<usize> {
     let rest = source.text.get(start..).unwrap_or("");
     let length = rest.find('\n').unwrap_or(rest.len());
     start..start.saturating_add(length)
+}
+
+/// A fault of the program, not of the operator.
+pub(super) fn broken(message: String) -> Fault {
+    let schema = Source {
+        name: SCHEMA_FILE.into(),
+        text: "".into(),
+    };
+    Fault::error(&schema, None, message).hide_excerpt()
 }
 
 /// The message with its causes, on one line.

@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::fault::Source;
 use crate::policy::files::MAX_FILE_BYTES;
 use crate::policy::files::MAX_FILES;
+use crate::source::settling::Stamp;
 
 /// Deepest accepted subdirectory.
 const MAX_DEPTH: usize = 8;
@@ -36,7 +37,20 @@ pub(super) struct Wanted {
 ///
 /// Every file that could not be read, is not UTF-8 or is over a bound, by name.
 pub(super) fn read(dir: &Path, wanted: Wanted) -> Result<Vec<Source>, Vec<Fault>> {
-    let mut walk = Walk::new(wanted);
+    read_stamped(dir, wanted, &mut Stamp::default())
+}
+
+/// [`read`], with a stamp of every folder that was looked into and every file that was read.
+///
+/// # Errors
+///
+/// As there.
+pub(super) fn read_stamped(
+    dir: &Path,
+    wanted: Wanted,
+    stamp: &mut Stamp,
+) -> Result<Vec<Source>, Vec<Fault>> {
+    let mut walk = Walk::new(wanted, stamp);
     walk.directory(dir, "", 0);
     walk.end()
 }
@@ -47,18 +61,21 @@ pub(super) fn read(dir: &Path, wanted: Wanted) -> Result<Vec<Source>, Vec<Fault>
 ///
 /// As [`read`].
 pub(super) fn read_one(path: &Path) -> Result<Source, Vec<Fault>> {
-    let mut walk = Walk::new(Wanted {
+    let wanted = Wanted {
         file: |_| true,
         not_below: None,
-    });
+    };
+    let mut stamp = Stamp::default();
+    let mut walk = Walk::new(wanted, &mut stamp);
     walk.file(path, path.display().to_string());
     walk.end()
         .and_then(|files| files.into_iter().next().ok_or_else(Vec::new))
 }
 
 #[derive(Debug)]
-struct Walk {
+struct Walk<'a> {
     wanted: Wanted,
+    stamp: &'a mut Stamp,
     files: Vec<Source>,
     faults: Vec<Fault>,
     entries: usize,
@@ -68,10 +85,11 @@ struct Walk {
     over: bool,
 }
 
-impl Walk {
-    fn new(wanted: Wanted) -> Self {
+impl<'a> Walk<'a> {
+    fn new(wanted: Wanted, stamp: &'a mut Stamp) -> Self {
         Self {
             wanted,
+            stamp,
             files: Vec::new(),
             faults: Vec::new(),
             entries: 0,
@@ -91,6 +109,9 @@ impl Walk {
     fn directory(&mut self, dir: &Path, below: &str, depth: usize) {
         if depth > MAX_DEPTH {
             return self.give_up(below, "the directory is nested too deeply");
+        }
+        if let Ok(metadata) = fs::metadata(dir) {
+            self.stamp.add(&metadata);
         }
         let mut entries = match list(dir) {
             Ok(entries) => entries,
@@ -128,14 +149,15 @@ impl Walk {
             return;
         }
         // Follows links, and so does everything below.
-        let kind = match fs::metadata(path) {
-            Ok(metadata) => metadata.file_type(),
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
             Err(error) if (self.wanted.file)(name) => {
                 return self.fault(&shown, &format!("the file cannot be read: {error}"));
             }
             // A dangling link, or a file that has just gone, of no meaning here.
             Err(_) => return,
         };
+        let kind = metadata.file_type();
         if kind.is_dir() && !(self.wanted.file)(name) {
             if !(below.is_empty() && Some(name) == self.wanted.not_below) {
                 let below = format!("{shown}/");
@@ -143,6 +165,7 @@ impl Walk {
             }
         } else if (self.wanted.file)(name) {
             if kind.is_file() {
+                self.stamp.add(&metadata);
                 self.file(path, shown);
             } else {
                 // A folder in the place of a file would take the file out of force without a word,

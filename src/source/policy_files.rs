@@ -16,6 +16,7 @@ use crate::policy::files::SCHEMA_FILE;
 use crate::policy::files::TOOLS_FILE;
 use crate::source::folder;
 use crate::source::folder::Wanted;
+use crate::source::settling::Stamp;
 
 /// Facts about principals. This version has no use for them, and compiling says so: a file that
 /// takes someone's access away must not be passed over in silence.
@@ -34,13 +35,17 @@ const MOUNT_LINK: &str = "..data";
 ///
 /// Every file that could not be read, is not UTF-8 or is over a bound, by name.
 pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
+    read_stamped(dir, &mut Stamp::default())
+}
+
+fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>> {
     // Resolved once, so that a swap of the link in the middle cannot mix two states.
     let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
     let wanted = Wanted {
         file: has_meaning,
         not_below: Some(TESTS_DIRECTORY),
     };
-    folder::read(mounted.as_deref().unwrap_or(dir), wanted).map(PolicyFiles::new)
+    folder::read_stamped(mounted.as_deref().unwrap_or(dir), wanted, stamp).map(PolicyFiles::new)
 }
 
 /// Reads the tests in a folder, or the one file of them: every `*.yaml`, named by its whole path.

@@ -19,6 +19,7 @@ use crate::identity::revocation::Revocations;
 use crate::source::settling::Digest;
 use crate::source::settling::Poll;
 use crate::source::settling::Settling;
+use crate::source::settling::Stamp;
 use crate::source::settling::Watched;
 
 /// Reads the list, and what a [`RevocationWatcher`] knows it by. Links are followed. It blocks on the
@@ -54,9 +55,14 @@ impl Watched for RevocationWatcher {
     type Found = Revocations;
 
     fn poll(&mut self) -> Poll<Revocations> {
+        let mut stamp = Stamp::default();
+        if let Ok(metadata) = fs::metadata(&self.path) {
+            stamp.add(&metadata);
+        }
         let found = read(&self.path).map(|source| (digest(&source), source));
         let found = found.map_err(|fault| vec![fault]);
-        self.seen.look(found, |source| Revocations::parse(&source))
+        let accept = |source| Revocations::parse(&source);
+        self.seen.look(&stamp, found, accept)
     }
 }
 
@@ -141,7 +147,9 @@ mod tests {
     fn changed(poll: Poll<Revocations>) -> Revocations {
         match poll {
             Poll::Changed(list) => list,
-            other @ (Poll::Unchanged | Poll::Settling | Poll::Failed(_)) => panic!("{other:?}"),
+            other @ (Poll::Unchanged | Poll::Recovered | Poll::Settling | Poll::Failed(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 
@@ -198,7 +206,7 @@ mod tests {
         fs::write(&path, "jti: [a]").unwrap();
         assert_eq!(
             watcher.poll(),
-            Poll::Unchanged,
+            Poll::Recovered,
             "it was in force throughout"
         );
         fs::write(&path, "").unwrap();
@@ -268,7 +276,9 @@ mod tests {
             match watcher.poll() {
                 Poll::Failed(_) => {}
                 Poll::Changed(list) => assert!(!list.is_empty(), "{length}"),
-                other @ (Poll::Unchanged | Poll::Settling) => panic!("{length}: {other:?}"),
+                other @ (Poll::Unchanged | Poll::Recovered | Poll::Settling) => {
+                    panic!("{length}: {other:?}")
+                }
             }
         }
     }

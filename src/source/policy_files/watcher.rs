@@ -6,11 +6,12 @@
 
 use std::path::PathBuf;
 
-use super::read;
+use super::read_stamped;
 use crate::policy::PolicyFiles;
 use crate::source::settling::Digest;
 use crate::source::settling::Poll;
 use crate::source::settling::Settling;
+use crate::source::settling::Stamp;
 use crate::source::settling::Watched;
 
 /// Looks at a directory again and again. The caller waits in between.
@@ -34,8 +35,9 @@ impl Watched for PolicyWatcher {
     type Found = PolicyFiles;
 
     fn poll(&mut self) -> Poll<PolicyFiles> {
-        let found = read(&self.dir).map(|files| (files.digest(), files));
-        self.seen.look(found, Ok)
+        let mut stamp = Stamp::default();
+        let found = read_stamped(&self.dir, &mut stamp).map(|files| (files.digest(), files));
+        self.seen.look(&stamp, found, Ok)
     }
 }
 
@@ -49,6 +51,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
+    use crate::source::policy_files::read;
 
     fn with(files: &[(&str, &str)]) -> TempDir {
         let dir = tempdir().unwrap();
@@ -103,7 +106,7 @@ mod tests {
         fs::remove_file(dir.path().join("b.cedar")).unwrap();
         assert_eq!(
             watcher.poll(),
-            Poll::Unchanged,
+            Poll::Recovered,
             "the good content is still in force"
         );
         fs::write(dir.path().join("b.cedar"), b"\xff").unwrap();
