@@ -80,11 +80,11 @@ pub fn obligations(
     spoofed: &[String],
     key_headers: &[String],
 ) -> Obligations {
-    let sent = key_headers.iter().chain(spoofed);
+    let also = key_headers.iter().chain(spoofed);
     let removed = CREDENTIAL_HEADERS
         .map(Cow::Borrowed)
         .into_iter()
-        .chain(sent.map(|name| Cow::Owned(name.to_ascii_lowercase())));
+        .chain(also.map(|name| Cow::Owned(name.to_ascii_lowercase())));
     let is_ours = |name: &str| {
         set.iter()
             .any(|o| matches!(o, Obligation::Set(ours, _) if ours.eq_ignore_ascii_case(name)))

@@ -175,37 +175,60 @@ mod tests {
         }
     }
 
+    fn text(text: &str) -> Value {
+        Value {
+            kind: Some(Kind::StringValue(text.to_owned())),
+        }
+    }
+
+    fn added() -> Vec<HeaderValueOption> {
+        let added = headers::readable_by("https://app.example");
+        let added = added.iter().map(|obligation| match obligation {
+            Obligation::Answer("vary", value) => {
+                option("vary", value, HeaderAppendAction::AppendIfExistsOrAdd)
+            }
+            Obligation::Answer(name, value) => {
+                option(name, value, HeaderAppendAction::OverwriteIfExistsOrAdd)
+            }
+            Obligation::Set(..) | Obligation::Remove(_) => panic!("a header of the answer"),
+        });
+        added.collect()
+    }
+
+    fn expected_metadata(notes: &Notes) -> prost_types::Struct {
+        let policies = prost_types::ListValue {
+            values: notes.policies.iter().map(|policy| text(policy)).collect(),
+        };
+        let value = |kind| Value { kind: Some(kind) };
+        let fields = [
+            ("decision", text("allow")),
+            ("decision_id", text("d-1")),
+            ("generation", value(Kind::NumberValue(7.0))),
+            ("policies", value(Kind::ListValue(policies))),
+            ("reason", text("allowed")),
+            ("subject", text(&notes.subject)),
+        ];
+        prost_types::Struct {
+            fields: fields.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
+
     #[test]
     fn an_allow_is_the_message_that_says_so() {
-        use HeaderAppendAction::AppendIfExistsOrAdd;
-        use HeaderAppendAction::OverwriteIfExistsOrAdd;
+        let overwrite = HeaderAppendAction::OverwriteIfExistsOrAdd;
         // Lengths on both sides of those where a varint grows.
         for length in [1, 100, 127, 128, 300, 20_000] {
             let long = "r".repeat(length);
             let set = |name: &str, value: &str| Obligation::Set(name.to_owned(), value.to_owned());
             let set = [set("x-a", &long), set("x-b", ""), set("x-c", "c")];
-            let spoofed = ["X-D".to_owned()];
-            let mut obligations = headers::obligations(&set.into(), &spoofed, &[]);
+            let mut obligations = headers::obligations(&set.into(), &["X-D".to_owned()], &[]);
             obligations.extend(headers::readable_by("https://app.example"));
             let notes = Notes {
                 subject: long.clone(),
                 policies: vec!["p".into(), long.as_str().into()],
                 generation: 7,
             };
-            let text = |text: &str| Value {
-                kind: Some(Kind::StringValue(text.to_owned())),
-            };
-            let policies = prost_types::ListValue {
-                values: vec![text("p"), text(&long)],
-            };
-            let [origin, expose, vary] = [0, 1, 2].map(|at| {
-                let Obligation::Answer(name, value) =
-                    headers::readable_by("https://app.example")[at].clone()
-                else {
-                    panic!("a header of the answer")
-                };
-                (name, value)
-            });
+            let removed = ["x-b", "authorization", "dpop", "x-d"];
             let expected = CheckResponse {
                 status: Some(Status {
                     code: 0,
@@ -213,40 +236,13 @@ mod tests {
                 }),
                 http_response: Some(HttpResponse::OkResponse(OkHttpResponse {
                     headers: vec![
-                        option("x-a", &long, OverwriteIfExistsOrAdd),
-                        option("x-c", "c", OverwriteIfExistsOrAdd),
+                        option("x-a", &long, overwrite),
+                        option("x-c", "c", overwrite),
                     ],
-                    headers_to_remove: ["x-b", "authorization", "dpop", "x-d"]
-                        .map(ToOwned::to_owned)
-                        .to_vec(),
-                    response_headers_to_add: vec![
-                        option(origin.0, &origin.1, OverwriteIfExistsOrAdd),
-                        option(expose.0, &expose.1, OverwriteIfExistsOrAdd),
-                        option(vary.0, &vary.1, AppendIfExistsOrAdd),
-                    ],
+                    headers_to_remove: removed.map(ToOwned::to_owned).to_vec(),
+                    response_headers_to_add: added(),
                 })),
-                dynamic_metadata: Some(prost_types::Struct {
-                    fields: [
-                        ("decision", text("allow")),
-                        ("decision_id", text("d-1")),
-                        (
-                            "generation",
-                            Value {
-                                kind: Some(Kind::NumberValue(7.0)),
-                            },
-                        ),
-                        (
-                            "policies",
-                            Value {
-                                kind: Some(Kind::ListValue(policies)),
-                            },
-                        ),
-                        ("reason", text("allowed")),
-                        ("subject", text(&long)),
-                    ]
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .into(),
-                }),
+                dynamic_metadata: Some(expected_metadata(&notes)),
             };
             assert_eq!(written(&obligations, &notes), expected, "{length}");
         }
