@@ -25,7 +25,7 @@ pub(super) struct Known {
     /// For the policies that are only tried.
     pub(super) tried: TriedFacts,
     /// For the upstream.
-    pub(super) headers: Vec<Obligation>,
+    pub(super) headers: Arc<[Obligation]>,
     /// For the sessions that are his; none of a stranger.
     pub(super) owner: Option<SessionOwner>,
     /// For the record.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::decision::Denial;
-use crate::decision::headers::Obligation;
+use crate::decision::headers::Obligations;
 
 /// The outcome of one check, before any wire form.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// Let the request pass, changed so.
-    Allow(Vec<Obligation>),
+    Allow(Obligations),
     /// Refuse it.
     Deny(Box<Refusal>),
     /// Answer it with a public document, in the upstream's place.

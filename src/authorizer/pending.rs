@@ -182,8 +182,9 @@ impl Pending {
                     .incoming
                     .as_ref()
                     .map_or(&[][..], |incoming| &incoming.head.remove);
-                let set = self.known.as_ref().map_or(&[][..], |known| &known.headers);
-                let mut obligations = headers::obligations(set, spoofed, self.key_headers());
+                let set = self.known.as_ref().map(|known| Arc::clone(&known.headers));
+                let set = set.unwrap_or_default();
+                let mut obligations = headers::obligations(&set, spoofed, self.key_headers());
                 if let Some(origin) = self.allow_origin() {
                     obligations.extend(headers::readable_by(&origin));
                 }

@@ -1,5 +1,8 @@
 //! What the upstream is told about the caller, and what is kept from it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::config::IdentityField;
 use crate::config::IdentityHeaders;
 use crate::identity::Identity;
@@ -10,10 +13,31 @@ use crate::identity::Principal;
 pub enum Obligation {
     /// Set this header, overwriting what the client sent; the value may be empty.
     Set(String, String),
-    /// Remove this header, whoever set it.
-    Remove(String),
+    /// Remove this header, whoever set it; its name is lower case.
+    Remove(Cow<'static, str>),
     /// Set this header of the upstream's answer.
     Answer(&'static str, String),
+}
+
+/// Everything that comes with one allow.
+#[derive(Clone, Debug, Default)]
+pub struct Obligations {
+    /// The identity headers, which are those of every request of a caller.
+    identity: Arc<[Obligation]>,
+    /// What this request asks for beside them.
+    more: Vec<Obligation>,
+}
+
+impl Obligations {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Obligation> + Clone {
+        self.identity.iter().chain(&self.more)
+    }
+
+    /// Adds what concerns the answer.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Obligation>) {
+        self.more.extend(more);
+    }
 }
 
 /// What lets a page of an accepted origin read the upstream's answer (Fetch standard, section 3.2.3).
@@ -33,7 +57,7 @@ pub const READABLE_HEADERS: &str =
 const CREDENTIAL_HEADERS: [&str; 2] = ["authorization", "dpop"];
 
 /// Every identity header that is sent, for this caller; the value of an absent fact is empty.
-pub fn identity(identity: &Identity, headers: &IdentityHeaders) -> Vec<Obligation> {
+pub fn identity(identity: &Identity, headers: &IdentityHeaders) -> Arc<[Obligation]> {
     let value_of = |field| match identity {
         Identity::Anonymous => String::new(),
         Identity::Verified(principal) => value(principal, field),
@@ -52,24 +76,26 @@ pub fn identity(identity: &Identity, headers: &IdentityHeaders) -> Vec<Obligatio
 /// also those in the `key_headers` that the resource's authenticators name, and every header in
 /// `spoofed`, in the spelling that the client used, are removed.
 pub fn obligations(
-    set: &[Obligation],
+    set: &Arc<[Obligation]>,
     spoofed: &[String],
     key_headers: &[String],
-) -> Vec<Obligation> {
+) -> Obligations {
+    let also = key_headers.iter().chain(spoofed);
     let removed = CREDENTIAL_HEADERS
+        .map(Cow::Borrowed)
         .into_iter()
-        .chain(key_headers.iter().chain(spoofed).map(String::as_str));
-    let mut out = Vec::with_capacity(set.len().saturating_add(CREDENTIAL_HEADERS.len()));
-    out.extend_from_slice(set);
-    for name in removed {
-        let is_ours = set
-            .iter()
-            .any(|o| matches!(o, Obligation::Set(ours, _) if ours.eq_ignore_ascii_case(name)));
-        if !is_ours {
-            out.push(Obligation::Remove(name.to_ascii_lowercase()));
-        }
+        .chain(also.map(|name| Cow::Owned(name.to_ascii_lowercase())));
+    let is_ours = |name: &str| {
+        set.iter()
+            .any(|o| matches!(o, Obligation::Set(ours, _) if ours.eq_ignore_ascii_case(name)))
+    };
+    Obligations {
+        identity: Arc::clone(set),
+        more: removed
+            .filter(|name| !is_ours(name))
+            .map(Obligation::Remove)
+            .collect(),
     }
-    out
 }
 
 /// The name that follows the prefix.
@@ -186,7 +212,7 @@ mod tests {
         let removed: Vec<&str> = out
             .iter()
             .filter_map(|o| match o {
-                Obligation::Remove(name) => Some(name.as_str()),
+                Obligation::Remove(name) => Some(&**name),
                 Obligation::Set(..) | Obligation::Answer(..) => None,
             })
             .collect();

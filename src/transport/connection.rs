@@ -31,6 +31,8 @@ where
     let (interval, timeout) = limits::KEEP_ALIVE;
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        // gRPC knows no dates.
+        .auto_date_header(false)
         .max_concurrent_streams(limits::STREAMS)
         .max_header_list_size(limits::HEADER_LIST)
         .max_frame_size(limits::FRAME)

@@ -194,7 +194,7 @@ async fn check(
     };
     let outcome = authorizer.check(arrival, read).await;
     drop(share);
-    frame::unary(&respond::check_response(outcome))
+    frame::unary(|out| respond::check_response(outcome, out))
 }
 
 /// Reads the message; a panic on the way is a message that cannot be read.

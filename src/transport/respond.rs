@@ -1,5 +1,6 @@
 //! The wire forms of an [`Outcome`]: the `CheckResponse` of `ext_authz`, and plain HTTP.
 
+mod allow;
 mod body;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use http::Response;
 use http::StatusCode;
+use prost::Message;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
@@ -21,12 +23,12 @@ use crate::decision::challenge;
 use crate::decision::headers::Obligation;
 use crate::decision::headers::READABLE_HEADERS;
 use crate::decision::status;
+use crate::decision::status::DenyCode;
 use crate::proto::envoy::config::core::v3::HeaderValue;
 use crate::proto::envoy::config::core::v3::HeaderValueOption;
 use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::proto::envoy::service::auth::v3::DeniedHttpResponse;
-use crate::proto::envoy::service::auth::v3::OkHttpResponse;
 use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::proto::envoy::r#type::v3::HttpStatus;
 use crate::proto::google::rpc::Status;
@@ -36,65 +38,47 @@ use crate::transport::reply::ReplyBody;
 /// Header that ties a refusal to its record.
 pub const DECISION_ID: &str = "x-cedargate-decision-id";
 
-/// Every answer to the proxy is a `CheckResponse` with a status set; what is not an allow has a
-/// code other than 0 and a `denied_response`, so that no failure mode of the proxy can open it.
-pub fn check_response(outcome: Outcome) -> CheckResponse {
+/// Writes the answer to the proxy. It is a `CheckResponse` with a status set; what is not an allow has
+/// a code other than 0 and a `denied_response`, so that no failure mode of the proxy can open it.
+pub fn check_response(outcome: Outcome, out: &mut Vec<u8>) {
     let Outcome {
         decision_id,
         answer,
         notes,
     } = outcome;
     let (code, reason, response) = match answer {
-        Answer::Allow(obligations) => (
-            0,
-            Reason::Allowed.as_str(),
-            HttpResponse::OkResponse(ok_response(obligations)),
-        ),
+        Answer::Allow(obligations) => {
+            return allow::write(&obligations, &decision_id, &notes, out);
+        }
         Answer::Deny(refusal) => {
             let row = status::row(refusal.denial.reason());
             let body = body::of(&refusal, &decision_id);
             let headers = refusal_headers(&refusal, &decision_id);
             let response = denied(i32::from(row.http.number()), headers, body);
-            (
-                row.grpc.number(),
-                refusal.denial.reason().as_str(),
-                response,
-            )
+            (row.grpc, refusal.denial.reason().as_str(), response)
         }
         Answer::Document(body) => {
             let response = denied(200, document_headers(), body.to_vec());
-            (
-                status::DenyCode::PermissionDenied.number(),
-                "resource_metadata",
-                response,
-            )
+            (DenyCode::PermissionDenied, "resource_metadata", response)
         }
         Answer::DocumentPreflight => {
             let response = denied(204, document_preflight_headers(), Vec::new());
-            (
-                status::DenyCode::PermissionDenied.number(),
-                "cors_preflight",
-                response,
-            )
+            (DenyCode::PermissionDenied, "cors_preflight", response)
         }
         Answer::Preflight(origin) => {
             let response = denied(204, preflight_headers(&origin), Vec::new());
-            (
-                status::DenyCode::PermissionDenied.number(),
-                "cors_preflight",
-                response,
-            )
+            (DenyCode::PermissionDenied, "cors_preflight", response)
         }
     };
-    let decision = if code == 0 { "allow" } else { "deny" };
-    CheckResponse {
+    let response = CheckResponse {
         status: Some(Status {
-            code,
+            code: code.number(),
             message: reason.to_owned(),
         }),
         http_response: Some(response),
-        dynamic_metadata: Some(metadata(decision, reason, decision_id, notes)),
-    }
+        dynamic_metadata: Some(metadata(reason, decision_id, notes)),
+    };
+    response.encode_raw(out);
 }
 
 /// The answer to a gateway that asks over HTTP: 200 allows, and only an allow is 200. What would be
@@ -109,9 +93,9 @@ pub fn http_response(outcome: Outcome) -> Response<ReplyBody> {
     let refusal = match answer {
         Answer::Allow(obligations) => {
             let mut response = reply::text(StatusCode::OK, "");
-            for obligation in obligations {
+            for obligation in obligations.iter() {
                 if let Obligation::Set(name, value) = obligation {
-                    reply::set(&mut response, &name, &value);
+                    reply::set(&mut response, name, value);
                 }
             }
             reply::set(&mut response, DECISION_ID, &decision_id);
@@ -144,26 +128,6 @@ fn not_here(reason: Reason, message: &'static str) -> Refusal {
     }
 }
 
-fn ok_response(obligations: Vec<Obligation>) -> OkHttpResponse {
-    let mut headers = Vec::with_capacity(obligations.len());
-    let mut headers_to_remove = Vec::new();
-    let mut response_headers_to_add = Vec::new();
-    for obligation in obligations {
-        match obligation {
-            // Proxies disagree about empty values: one sets them, another ignores them.
-            Obligation::Set(name, value) if value.is_empty() => headers_to_remove.push(name),
-            Obligation::Set(name, value) => headers.push(header(name, value)),
-            Obligation::Remove(name) => headers_to_remove.push(name),
-            Obligation::Answer(name, value) => response_headers_to_add.push(answer(name, value)),
-        }
-    }
-    OkHttpResponse {
-        headers,
-        headers_to_remove,
-        response_headers_to_add,
-    }
-}
-
 fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> HttpResponse {
     HttpResponse::DeniedResponse(DeniedHttpResponse {
         status: Some(HttpStatus { code: status }),
@@ -173,19 +137,6 @@ fn denied(status: i32, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> H
             .collect(),
         body: String::from_utf8(body).unwrap_or_default(),
     })
-}
-
-/// A header of the upstream's answer: ours wins, but what the answer varies by is added up.
-fn answer(name: &str, value: String) -> HeaderValueOption {
-    let action = if name == "vary" {
-        HeaderAppendAction::AppendIfExistsOrAdd
-    } else {
-        HeaderAppendAction::OverwriteIfExistsOrAdd
-    };
-    HeaderValueOption {
-        append_action: action.into(),
-        ..header(name.to_owned(), value)
-    }
 }
 
 /// One header, in the form that every proxy of the protocol understands: `append` unset, `value` and
@@ -272,23 +223,18 @@ pub fn document_headers() -> Vec<(&'static str, String)> {
 }
 
 /// Facts for the proxy's access log and later filters: small and flat.
-fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> Struct {
+fn metadata(reason: &str, decision_id: String, notes: Notes) -> Struct {
     let text = |value: String| Value {
         kind: Some(Kind::StringValue(value)),
     };
+    let generation = generation(&notes);
     let policies = notes
         .policies
         .iter()
         .map(|id: &Arc<str>| text(id.to_string()))
         .collect();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::as_conversions,
-        reason = "the wire knows only doubles; a generation stays far below 2^53"
-    )]
-    let generation = notes.generation as f64;
     let fields = BTreeMap::from([
-        ("decision".to_owned(), text(decision.to_owned())),
+        ("decision".to_owned(), text("deny".to_owned())),
         ("decision_id".to_owned(), text(decision_id)),
         (
             "generation".to_owned(),
@@ -308,11 +254,22 @@ fn metadata(decision: &str, reason: &str, decision_id: String, notes: Notes) -> 
     Struct { fields }
 }
 
+fn generation(notes: &Notes) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::as_conversions,
+        reason = "the wire knows only doubles; a generation stays far below 2^53"
+    )]
+    let generation = notes.generation as f64;
+    generation
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::decision::challenge::DpopChallenge;
     use crate::decision::challenge::ProtectionSpace;
+    use crate::decision::headers::Obligations;
     use crate::identity::dpop::DpopError;
 
     fn outcome(answer: Answer) -> Outcome {
@@ -347,15 +304,17 @@ mod tests {
         assert!(header("www-authenticate").is_some_and(|line| line.starts_with("DPoP ")));
         let exposed = header("access-control-expose-headers");
         assert!(exposed.is_some_and(|names| names.contains("DPoP-Nonce")));
-        let Some(HttpResponse::DeniedResponse(denied)) = check_response(refused).http_response
-        else {
+        let mut written = Vec::new();
+        check_response(refused, &mut written);
+        let response = CheckResponse::decode(&*written).unwrap();
+        let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else {
             panic!("a refusal is denied");
         };
         let sent = denied.headers.iter().filter_map(|o| o.header.as_ref());
         let nonces: Vec<_> = sent.filter(|h| h.key == "dpop-nonce").collect();
         assert_eq!(nonces.len(), 1);
         assert_eq!(nonces[0].value, "n-1");
-        let allowed = http_response(outcome(Answer::Allow(Vec::new())));
+        let allowed = http_response(outcome(Answer::Allow(Obligations::default())));
         assert_eq!(allowed.headers().get("dpop-nonce"), None);
     }
 }

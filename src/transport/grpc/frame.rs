@@ -17,7 +17,6 @@ use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use hyper::body::Incoming;
-use prost::Message;
 use tonic::body::Body;
 
 use crate::transport::budget::Exhausted;
@@ -27,6 +26,13 @@ use crate::transport::budget::Share;
 pub(super) const DEADLINE_EXCEEDED: &str = "4";
 
 const PREFIX: usize = 5;
+
+/// What an answer usually takes, in bytes.
+const USUAL: usize = 1_024;
+
+/// Most bytes of an answer in one frame. h2 gathers frames below one kibibyte, those of other answers
+/// too, and writes them at once; each longer one costs system calls of its own.
+const PIECE: usize = 1_000;
 
 /// Why a message could not be taken off the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,18 +120,22 @@ fn message(mut whole: Bytes) -> Result<Bytes, FrameError> {
     }
 }
 
-/// The answer that carries `message`, with `grpc-status: 0` in its trailers.
-pub(super) fn unary(message: &impl Message) -> Response<Body> {
-    let length = message.encoded_len();
-    // A `Vec`, because prost writes many small pieces, which it takes faster than `BytesMut` does.
-    let mut data = Vec::with_capacity(length.saturating_add(PREFIX));
-    data.put_u8(0);
-    data.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    message.encode_raw(&mut data);
+/// The answer that carries the message that `write` writes, with `grpc-status: 0` in its trailers.
+pub(super) fn unary(write: impl FnOnce(&mut Vec<u8>)) -> Response<Body> {
+    // A `Vec`, because messages are written in many small pieces, which it takes faster than
+    // `BytesMut` does.
+    let mut data = Vec::with_capacity(USUAL);
+    data.extend([0; PREFIX]);
+    write(&mut data);
+    let length = data.len().saturating_sub(PREFIX);
+    let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    for (to, from) in data.iter_mut().skip(1).zip(length) {
+        *to = from;
+    }
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let body = UnaryBody {
-        data: Some(Bytes::from(data)),
+        data: Bytes::from(data),
         trailers: Some(trailers),
     };
     let mut response = Response::new(Body::new(body));
@@ -152,7 +162,7 @@ pub(super) fn unsupported_media_type() -> Response<Body> {
 }
 
 struct UnaryBody {
-    data: Option<Bytes>,
+    data: Bytes,
     trailers: Option<HeaderMap>,
 }
 
@@ -164,13 +174,17 @@ impl hyper::body::Body for UnaryBody {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let data = self.data.take().map(Frame::data);
-        let frame = data.or_else(|| self.trailers.take().map(Frame::trailers));
+        let frame = if self.data.is_empty() {
+            self.trailers.take().map(Frame::trailers)
+        } else {
+            let length = self.data.len().min(PIECE);
+            Some(Frame::data(self.data.split_to(length)))
+        };
         Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none() && self.trailers.is_none()
+        self.data.is_empty() && self.trailers.is_none()
     }
 }
 
@@ -189,5 +203,32 @@ mod tests {
         assert_eq!(read(b"\0\0\0\0\x01ab"), Err(FrameError::Length));
         assert_eq!(read(b"\0\xff\xff\xff\xffab"), Err(FrameError::Length));
         assert_eq!(read(b"\x01\0\0\0\x02ab"), Err(FrameError::Compressed));
+    }
+
+    #[test]
+    fn a_long_answer_is_sent_in_pieces_and_whole() {
+        for length in [0, 1, PIECE - PREFIX - 3, PIECE, 4 * PIECE] {
+            let sent = "a".repeat(length);
+            let mut body = UnaryBody {
+                data: Bytes::from(sent.clone()),
+                trailers: Some(HeaderMap::new()),
+            };
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            let mut got = Vec::new();
+            let mut ended = false;
+            while let Poll::Ready(Some(Ok(frame))) =
+                hyper::body::Body::poll_frame(Pin::new(&mut body), &mut context)
+            {
+                assert!(!ended, "the trailers come last");
+                match frame.into_data() {
+                    Ok(data) => {
+                        assert!((1..=PIECE).contains(&data.len()));
+                        got.extend(data);
+                    }
+                    Err(_trailers) => ended = true,
+                }
+            }
+            assert!(ended && got == sent.as_bytes());
+        }
     }
 }
