@@ -174,6 +174,11 @@ impl Sidecar {
         &mut self.process
     }
 
+    /// Sends it a signal, such as `HUP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Whether it answers probes.
     pub(crate) fn is_live(&self) -> bool {
         let asked = Request::new("GET", "/livez").send(self.admin);
