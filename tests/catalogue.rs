@@ -64,7 +64,8 @@ fn validated(folder: &Folder, tools_json: &str) -> Ran {
     folder.write(
         "c.yaml",
         "authenticators: [{name: a, type: oidc, issuer: \"https://auth.example.com\"}]\n\
-         resources: [{name: weather, url: \"https://mcp.example.com/mcp\", kind: mcp}]\n",
+         resources: [{name: weather, url: \"https://mcp.example.com/mcp\", kind: mcp}]\n\
+         policies: {dir: policies, allow_warnings: [unknown-tool]}\n",
     );
     folder.run(&["validate", "--config", "c.yaml"])
 }
