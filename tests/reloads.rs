@@ -28,7 +28,7 @@ use support::sidecar::Sidecar;
 
 /// Reloads, unless `RELOADS` says otherwise: `RELOADS=1000 cargo test --test reloads -- --nocapture`
 /// takes some minutes, and says how many checks there were.
-const RELOADS: u64 = 150;
+const RELOADS: u64 = 100;
 
 /// What may be asked at any time with one answer only, whatever the state.
 const ALWAYS: &str = "get_forecast";

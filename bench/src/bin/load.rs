@@ -42,7 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .skip(1)
         .map(|number| number.parse())
         .collect::<Result<_, _>>()?;
-    for count in if asked.is_empty() { USUAL.to_vec() } else { asked } {
+    for count in if asked.is_empty() {
+        USUAL.to_vec()
+    } else {
+        asked
+    } {
         let mut compiler = Compiler::for_config(&config);
         let (first, mut snapshot) = compile(&mut compiler, &files(count, 0)?, 1)?;
         let mut one_changed = Vec::new();
@@ -128,9 +132,9 @@ fn policy(text: &mut String, number: usize, change: usize) -> fmt::Result {
         _ => writeln!(
             text,
             "@id(\"p{number}\") forbid (principal, {action}, resource)\n\
-             when {{ context has args && context.args.hasTag(\"a{tool}\")\n\
+             unless {{ context has args && context.args.hasTag(\"a{tool}\")\n\
              && context.args.getTag(\"a{tool}\") has long\n\
-             && context.args.getTag(\"a{tool}\").long > {change} }}\n\
+             && context.args.getTag(\"a{tool}\").long <= {change} }}\n\
              unless {{ principal in Mcp::Role::\"role-{role}\" }};"
         ),
     }
