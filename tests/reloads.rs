@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::Value;
 use support::envoy::Envoy;
 use support::envoy::EnvoyConfig;
@@ -68,6 +69,15 @@ limits: {deadline: 1s}
 
 /// What was asked, how it was answered, and how often.
 type Answers = BTreeMap<(&'static str, u16), u64>;
+
+/// What a record of a decision says of it, among other things.
+#[derive(Deserialize)]
+struct Record {
+    decision: String,
+    target: String,
+    operations: usize,
+    policy_generation: u64,
+}
 
 struct House {
     sidecar: Sidecar,
@@ -151,14 +161,12 @@ impl House {
         let mut mixed = Vec::new();
         let mut count = 0;
         for line in self.sidecar.process().stdout().snapshot() {
-            let record: Value = serde_json::from_str(&line).expect("a record");
-            let generation = record["policy_generation"].as_u64().expect("a number");
-            let is_first_state = generation % 2 == 1;
-            let target = record["target"].as_str().expect("a target");
-            let is = |tool: &str| target.contains(&format!("weather/{tool}\""));
-            let is_allowed = record["operations"] == 1
+            let record: Record = serde_json::from_str(&line).expect("a record");
+            let is_first_state = record.policy_generation % 2 == 1;
+            let is = |tool: &str| record.target.contains(&format!("weather/{tool}\""));
+            let is_allowed = record.operations == 1
                 && (is(ALWAYS) || is_first_state && is(FIRST) || !is_first_state && is(SECOND));
-            if record["decision"] != if is_allowed { "allow" } else { "deny" } {
+            if record.decision != if is_allowed { "allow" } else { "deny" } {
                 mixed.push(line);
             }
             count += 1;

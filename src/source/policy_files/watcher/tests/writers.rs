@@ -87,7 +87,7 @@ fn with_a_manifest_no_beginning_of_a_file_is_taken_for_the_whole() {
     let config = config::load(&folder.path().join("cedargate.yaml"));
     let config = config.unwrap().config;
     let mut compiler = Compiler::for_config(&config);
-    let mut compiles = |files: &[(&str, &str)]| {
+    let mut is_good = |files: &[(&str, &str)]| {
         let files = files.iter().map(|(name, text)| Source {
             name: (*name).into(),
             text: (*text).into(),
@@ -113,8 +113,8 @@ fn with_a_manifest_no_beginning_of_a_file_is_taken_for_the_whole() {
             .iter()
             .map(|(name, text)| (&**name, &**text))
             .collect();
-        assert!(compiles(&[("b.cedar", part)]), "{length} alone");
-        assert_eq!(compiles(&files), length == whole, "{length} as listed");
+        assert!(is_good(&[("b.cedar", part)]), "{length} alone");
+        assert_eq!(is_good(&files), length == whole, "{length} as listed");
     }
 }
 
