@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -148,7 +149,7 @@ impl House {
         let (dir, start) = (self.sidecar.policies(), self.generation());
         for number in 1..=times {
             swap(&dir, number);
-            self.reload(start + number);
+            self.reload(start.saturating_add(number));
             // What is asked from now on is answered by what is in place now.
             let expected = if number % 2 == 0 { 200 } else { 403 };
             assert_eq!(self.ask(first), expected, "reload {number}");
@@ -159,8 +160,9 @@ impl House {
     /// they were made by.
     fn records(&mut self) -> (usize, Vec<String>) {
         let mut mixed = Vec::new();
-        let mut count = 0;
-        for line in self.sidecar.process().stdout().snapshot() {
+        let lines = self.sidecar.process().stdout().snapshot();
+        let count = lines.len();
+        for line in lines {
             let record: Record = serde_json::from_str(&line).expect("a record");
             let is_first_state = record.policy_generation % 2 == 1;
             let is = |tool: &str| record.target.contains(&format!("weather/{tool}\""));
@@ -169,7 +171,6 @@ impl House {
             if record.decision != if is_allowed { "allow" } else { "deny" } {
                 mixed.push(line);
             }
-            count += 1;
         }
         (count, mixed)
     }
@@ -193,7 +194,12 @@ fn mount(dir: &Path) {
 
 /// Puts the state of that number in place, in one step.
 fn swap(dir: &Path, number: u64) {
-    let (name, _) = STATES[usize::from(number % 2 == 1)];
+    let [first, second] = STATES;
+    let (name, _) = if number.is_multiple_of(2) {
+        first
+    } else {
+        second
+    };
     let fresh = dir.join("..data_tmp");
     symlink(format!("..{name}"), &fresh).expect("a link");
     fs::rename(fresh, dir.join("..data")).expect("a swap");
@@ -235,7 +241,7 @@ fn every_answer_is_that_of_one_state() {
         let ended = Ended(stop);
         house.flip(reloads, &first);
         drop(ended);
-        let answers = callers.into_iter().map(|caller| caller.join());
+        let answers = callers.into_iter().map(ScopedJoinHandle::join);
         let answers = answers.flat_map(|answers| answers.expect("callers end"));
         answers.collect::<Answers>()
     });
