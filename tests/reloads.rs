@@ -15,8 +15,10 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::Value;
 use support::envoy::Envoy;
 use support::envoy::EnvoyConfig;
@@ -28,7 +30,7 @@ use support::sidecar::Sidecar;
 
 /// Reloads, unless `RELOADS` says otherwise: `RELOADS=1000 cargo test --test reloads -- --nocapture`
 /// takes some minutes, and says how many checks there were.
-const RELOADS: u64 = 150;
+const RELOADS: u64 = 100;
 
 /// What may be asked at any time with one answer only, whatever the state.
 const ALWAYS: &str = "get_forecast";
@@ -68,6 +70,15 @@ limits: {deadline: 1s}
 
 /// What was asked, how it was answered, and how often.
 type Answers = BTreeMap<(&'static str, u16), u64>;
+
+/// What a record of a decision says of it, among other things.
+#[derive(Deserialize)]
+struct Record {
+    decision: String,
+    target: String,
+    operations: usize,
+    policy_generation: u64,
+}
 
 struct House {
     sidecar: Sidecar,
@@ -138,7 +149,7 @@ impl House {
         let (dir, start) = (self.sidecar.policies(), self.generation());
         for number in 1..=times {
             swap(&dir, number);
-            self.reload(start + number);
+            self.reload(start.saturating_add(number));
             // What is asked from now on is answered by what is in place now.
             let expected = if number % 2 == 0 { 200 } else { 403 };
             assert_eq!(self.ask(first), expected, "reload {number}");
@@ -149,19 +160,17 @@ impl House {
     /// they were made by.
     fn records(&mut self) -> (usize, Vec<String>) {
         let mut mixed = Vec::new();
-        let mut count = 0;
-        for line in self.sidecar.process().stdout().snapshot() {
-            let record: Value = serde_json::from_str(&line).expect("a record");
-            let generation = record["policy_generation"].as_u64().expect("a number");
-            let is_first_state = generation % 2 == 1;
-            let target = record["target"].as_str().expect("a target");
-            let is = |tool: &str| target.contains(&format!("weather/{tool}\""));
-            let is_allowed = record["operations"] == 1
+        let lines = self.sidecar.process().stdout().snapshot();
+        let count = lines.len();
+        for line in lines {
+            let record: Record = serde_json::from_str(&line).expect("a record");
+            let is_first_state = record.policy_generation % 2 == 1;
+            let is = |tool: &str| record.target.contains(&format!("weather/{tool}\""));
+            let is_allowed = record.operations == 1
                 && (is(ALWAYS) || is_first_state && is(FIRST) || !is_first_state && is(SECOND));
-            if record["decision"] != if is_allowed { "allow" } else { "deny" } {
+            if record.decision != if is_allowed { "allow" } else { "deny" } {
                 mixed.push(line);
             }
-            count += 1;
         }
         (count, mixed)
     }
@@ -185,7 +194,12 @@ fn mount(dir: &Path) {
 
 /// Puts the state of that number in place, in one step.
 fn swap(dir: &Path, number: u64) {
-    let (name, _) = STATES[usize::from(number % 2 == 1)];
+    let [first, second] = STATES;
+    let (name, _) = if number.is_multiple_of(2) {
+        first
+    } else {
+        second
+    };
     let fresh = dir.join("..data_tmp");
     symlink(format!("..{name}"), &fresh).expect("a link");
     fs::rename(fresh, dir.join("..data")).expect("a swap");
@@ -227,7 +241,7 @@ fn every_answer_is_that_of_one_state() {
         let ended = Ended(stop);
         house.flip(reloads, &first);
         drop(ended);
-        let answers = callers.into_iter().map(|caller| caller.join());
+        let answers = callers.into_iter().map(ScopedJoinHandle::join);
         let answers = answers.flat_map(|answers| answers.expect("callers end"));
         answers.collect::<Answers>()
     });

@@ -328,6 +328,33 @@ mod tests {
         }
     }
 
+    fn cut(text: &str, length: usize) -> &str {
+        text.get(..length).unwrap()
+    }
+
+    #[test]
+    fn nothing_that_is_cut_off_passes_wherever_it_is_cut() {
+        let (one, two) = ("@id(\"one\") permit;\n", "@id(\"two\") forbid;\n");
+        let whole = [one, two].concat();
+        let manifest = line("a/b.cedar", &whole) + &line("c.cedar", two);
+        for length in 0..=whole.len() {
+            let faults = check(
+                &manifest,
+                &[("a/b.cedar", cut(&whole, length)), ("c.cedar", two)],
+            );
+            assert_eq!(faults.is_empty(), length == whole.len(), "{faults:?}");
+        }
+        // The line break at the end is not needed.
+        for length in 0..manifest.len() - 1 {
+            let passes = Manifest::read(&source(cut(&manifest, length))).is_ok_and(|part| {
+                let hash = |text: &str| sha256(&[text.as_bytes()]);
+                let files = [("a/b.cedar", hash(&whole)), ("c.cedar", hash(two))];
+                part.check(&files, |_| true).is_empty()
+            });
+            assert!(!passes, "{length} bytes of the list");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_survived(text in "(?s).{0,200}") {

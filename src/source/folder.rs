@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
                 return;
             }
             self.entries = self.entries.saturating_add(1);
-            if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
+            if self.entries > MAX_ENTRIES {
                 return self.give_up(&shown(dir, below), "there are too many files");
             }
             self.entry(&path, below, depth);
@@ -181,6 +181,9 @@ impl<'a> Walk<'a> {
                 self.bytes = self.bytes.saturating_add(text.len());
                 if self.bytes > MAX_TOTAL_BYTES {
                     return self.give_up(&name, "the files are too large together");
+                }
+                if self.files.len() >= MAX_FILES {
+                    return self.give_up(&name, "there are too many files");
                 }
                 self.files.push(Source {
                     name: name.into(),

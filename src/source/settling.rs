@@ -158,6 +158,11 @@ impl Settling {
 mod tests {
     use std::fs::File;
 
+    use super::Poll::Changed;
+    use super::Poll::Failed;
+    use super::Poll::Recovered;
+    use super::Poll::Settling as Unsettled;
+    use super::Poll::Unchanged;
     use super::*;
 
     /// A stamp that differs with the number.
@@ -188,14 +193,21 @@ mod tests {
         seen.look(&stamp(written), found, accept)
     }
 
+    type Steps = (&'static str, Vec<(u64, u8, Poll<u8>)>);
+
+    fn follow(cases: impl IntoIterator<Item = Steps>) {
+        for (name, steps) in cases {
+            let mut seen = Settling::new([0; 32]);
+            for (number, (written, content, expected)) in steps.into_iter().enumerate() {
+                let found = look(&mut seen, written, content);
+                assert_eq!(found, expected, "{name}, look {number}");
+            }
+        }
+    }
+
     #[test]
-    fn looks_lead_to_what_they_should() {
-        use Poll::Changed;
-        use Poll::Failed;
-        use Poll::Recovered;
-        use Poll::Settling as Unsettled;
-        use Poll::Unchanged;
-        let cases: [(&str, Vec<(u64, u8, Poll<u8>)>); 7] = [
+    fn what_is_new_is_offered_when_two_looks_in_a_row_have_found_it() {
+        follow([
             (
                 "twice the same in a row",
                 vec![(1, 1, Unsettled), (1, 1, Changed(1)), (1, 1, Unchanged)],
@@ -214,6 +226,12 @@ mod tests {
                     (1, 1, Unsettled),
                 ],
             ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_bad_is_told_once() {
+        follow([
             (
                 "bad, and good again",
                 vec![
@@ -249,14 +267,7 @@ mod tests {
                 "touched, and otherwise the same",
                 vec![(1, 0, Unchanged), (2, 0, Unchanged)],
             ),
-        ];
-        for (name, steps) in cases {
-            let mut seen = Settling::new([0; 32]);
-            for (number, (written, content, expected)) in steps.into_iter().enumerate() {
-                let found = look(&mut seen, written, content);
-                assert_eq!(found, expected, "{name}, look {number}");
-            }
-        }
+        ]);
     }
 
     #[test]

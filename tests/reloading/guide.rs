@@ -100,8 +100,8 @@ fn the_configuration_of_the_guide_is_one() {
         .map(str::to_owned);
     let config = config().replace(&line.expect("a line"), shown.text.trim_end());
     let mut sidecar = crate::start(&config);
-    let missing = "SHA256SUMS: error: the file is missing";
-    let _ = poll(READY, || !sidecar.process().is_running());
+    let missing = "`policies.require_manifest` demands it";
+    assert!(poll(READY, || !sidecar.process().is_running()));
     assert!(sidecar.printed().contains(missing), "{}", sidecar.printed());
     let help = Command::new(PROGRAM)
         .args(["validate", "--help"])

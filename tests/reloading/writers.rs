@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use crate::NEVER;
 use crate::RELOADED;
 use crate::config;
@@ -52,8 +54,11 @@ fn write_slowly(sidecar: &Sidecar, path: &Path, text: &str) -> bool {
 
 fn policies(sidecar: &Sidecar) -> (u64, u64) {
     let status = sidecar.status();
-    let number = |name: &str| status["policies"][name].as_u64().expect("a number");
-    (number("generation"), number("count"))
+    let number = |place: &str| {
+        let found = status.pointer(place).and_then(Value::as_u64);
+        found.expect("a number")
+    };
+    (number("/policies/generation"), number("/policies/count"))
 }
 
 /// Whether a writer is fast enough is for the machine to say: those who were not do not count.

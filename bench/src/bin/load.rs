@@ -132,9 +132,9 @@ fn policy(text: &mut String, number: usize, change: usize) -> fmt::Result {
         _ => writeln!(
             text,
             "@id(\"p{number}\") forbid (principal, {action}, resource)\n\
-             when {{ context has args && context.args.hasTag(\"a{tool}\")\n\
+             unless {{ context has args && context.args.hasTag(\"a{tool}\")\n\
              && context.args.getTag(\"a{tool}\") has long\n\
-             && context.args.getTag(\"a{tool}\").long > {change} }}\n\
+             && context.args.getTag(\"a{tool}\").long <= {change} }}\n\
              unless {{ principal in Mcp::Role::\"role-{role}\" }};"
         ),
     }

@@ -1,3 +1,5 @@
+//! What a bundle must be before anything in it is believed.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;

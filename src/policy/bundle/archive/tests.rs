@@ -1,3 +1,5 @@
+//! Which tarballs are unpacked, and which are refused.
+
 use flate2::write::GzEncoder;
 use std::io::Write as _;
 

@@ -11,8 +11,8 @@ const SWAPS: usize = 1_000;
 
 /// Files of a generation: their number differs from one to the next, and all hold its number.
 fn names(generation: usize) -> Vec<String> {
-    let count = 2 + generation % 3;
-    (0..count).map(|number| format!("{number}.cedar")).collect()
+    let last = generation % 3;
+    (0..=last).map(|number| format!("{number}.cedar")).collect()
 }
 
 fn make(dir: &Path, generation: usize) {
