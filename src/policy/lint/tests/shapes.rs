@@ -67,7 +67,7 @@ fn a_permit_that_reaches_strangers_is_found() {
             "permit-everyone",
         ),
         (
-            "permit(principal, action, resource) when { principal != Mcp::Anonymous::\"other\" || principal is Mcp::User } when { context has clientIp }",
+            "permit(principal, action, resource) when { context has clientIp }",
             "permit-everyone",
         ),
         (
@@ -103,7 +103,7 @@ fn a_permit_on_a_condition_or_for_the_public_is_not() {
         "permit(principal, action, resource) when { principal is Mcp::Anonymous }",
         "permit(principal, action, resource) unless { principal is Mcp::Anonymous }",
         "permit(principal, action, resource) when { principal is Mcp::Anonymous || !(principal is Mcp::Anonymous) }",
-        "permit(principal, action, resource) when { [Mcp::Anonymous::\"anonymous\"].contains(principal) && resource.tenant == \"\" }",
+        "permit(principal, action, resource) when { principal == Mcp::Anonymous::\"anonymous\" && resource.tenant == \"\" }",
         "permit(principal, action, resource) when { principal is Mcp::Anonymous || principal in Mcp::Role::\"r\" } when { resource.tenant == \"\" }",
         "permit(principal, action, resource) unless { principal is Mcp::Anonymous && context.session == \"\" }",
         "permit(principal, action, resource) when { principal.scopes.contains(\"a\") }",
