@@ -21,6 +21,8 @@ pub const ENTITIES_FILE: &str = "entities.json";
 pub const TOOLS_FILE: &str = "tools.json";
 /// Name of the file with facts about principals.
 pub const PRINCIPALS_FILE: &str = "principals.yaml";
+/// Nearly the name of that file. Nothing may be passed over in silence that was meant to have an effect.
+const NEARLY_PRINCIPALS: &str = "principals.yml";
 /// Name of the optional list of all files with their hashes.
 pub const MANIFEST_FILE: &str = manifest::MANIFEST_FILE;
 /// The subdirectory that holds tests, and therefore no policies.
@@ -48,7 +50,13 @@ pub fn max_bytes(name: &str) -> usize {
 /// its case is handed over too, so that compiling can refuse it.
 pub fn has_meaning(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let names = [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE];
+    let names = [
+        SCHEMA_FILE,
+        ENTITIES_FILE,
+        TOOLS_FILE,
+        PRINCIPALS_FILE,
+        NEARLY_PRINCIPALS,
+    ];
     lower.ends_with(POLICY_SUFFIX)
         || names.contains(&&*lower)
         || name.eq_ignore_ascii_case(MANIFEST_FILE)
