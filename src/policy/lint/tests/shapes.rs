@@ -276,6 +276,7 @@ fn a_policy_that_matches_nothing_is_found() {
         "permit(principal is Mcp::User, action, resource == Mcp::Tool::\"shop/pay\") when { resource in Mcp::Server::\"mail\" }".to_owned(),
         "permit(principal is Mcp::User, action, resource == Mcp::Tool::\"shop/pay\") when { resource.name == \"refund\" }".to_owned(),
         "permit(principal is Mcp::User, action, resource in Mcp::Server::\"mail\") unless { resource in [Mcp::Server::\"mail\"] }".to_owned(),
+        "permit(principal is Mcp::User, action, resource == Mcp::Tool::\"shop/pay\") unless { resource in Mcp::Server::\"shop\" }".to_owned(),
         "permit(principal is Mcp::User, action, resource in Mcp::Server::\"mail\") when { resource in [Mcp::Server::\"shop\", Mcp::Server::\"crm\"] }".to_owned(),
         "forbid(principal, action, resource) when { resource.tenant == \"a\" && resource.tenant == \"b\" }".to_owned(),
     ] {
