@@ -1,3 +1,5 @@
+//! Signed bundles, whole and tampered with.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Archives that are read, and those that are refused.
+
 use flate2::write::GzEncoder;
 use std::io::Write as _;
 
