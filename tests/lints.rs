@@ -116,7 +116,7 @@ fn a_misspelt_argument_is_an_error_with_the_right_one() {
       |
       = help: did you mean `threshold`? the arguments are `city`, `threshold`; if it is meant so, allow it with `@allow("unknown-argument")` on the policy or `policies.allow_warnings: [unknown-argument]`
 
-    error[evadable-forbid]: forbid `no-loud-alerts` is got around by sending `treshold` in another form, as text for a number
+    error[evadable-forbid]: forbid `no-loud-alerts` is got around by sending `treshold` in another form, such as text for a number, or an array
       --> policies/a.cedar:10:23
        |
     10 |   context.args.getTag("treshold") has long &&

@@ -60,6 +60,12 @@ impl Default for Claims {
 impl Claims {
     /// Demands that the expression comes to `wanted`.
     pub(super) fn add(&mut self, expression: &Arc<Expr>, wanted: bool) {
+        if let Some(parts) = parts(expression, wanted) {
+            for part in &parts {
+                self.add(part, wanted);
+            }
+            return;
+        }
         let opposite = (Arc::clone(expression), !wanted);
         self.contradict |= self.outcomes.contains(&opposite);
         self.outcomes.push((Arc::clone(expression), wanted));
@@ -270,6 +276,31 @@ impl Claims {
             self.domains.push((subject, domain));
         }
     }
+}
+
+/// What a test against a set asks of each member, where all of that is demanded: none of `x in [a, b]`
+/// if it must not hold, and each of `containsAll([a, b])` if it must.
+fn parts(expression: &Arc<Expr>, wanted: bool) -> Option<Vec<Arc<Expr>>> {
+    let Expr::BinaryOp { op, left, right } = &**expression else {
+        return None;
+    };
+    let Expr::Set(items) = &**right else {
+        return None;
+    };
+    let (part, is_all) = match op {
+        BinaryOp::In => (BinaryOp::In, !wanted),
+        BinaryOp::ContainsAny => (BinaryOp::Contains, !wanted),
+        BinaryOp::ContainsAll => (BinaryOp::Contains, wanted),
+        _ => return None,
+    };
+    let of = |item: &Arc<Expr>| {
+        Arc::new(Expr::BinaryOp {
+            op: part,
+            left: Arc::clone(left),
+            right: Arc::clone(item),
+        })
+    };
+    (is_all || items.len() == 1).then(|| items.iter().map(of).collect())
 }
 
 fn is_var(expression: &Expr, var: &pst::Var) -> bool {

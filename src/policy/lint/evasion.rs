@@ -43,7 +43,7 @@ pub(super) fn lint(loaded: &Loaded, policy: &pst::Template, faults: &mut Vec<Fau
         let place = Tokens::of(loaded).calls("getTag", name).into_iter().next();
         let place = place.unwrap_or_else(|| report::first_line(&loaded.source, loaded.span.start));
         let message = format!(
-            "forbid `{}` is got around by sending {} in another form, as text for a number",
+            "forbid `{}` is got around by sending {} in another form, such as text for a number, or an array",
             loaded.id,
             shown(name)
         );

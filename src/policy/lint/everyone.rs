@@ -51,9 +51,7 @@ pub(super) fn lint(
         return;
     }
     let actions = actions(&policy.action, vocabulary);
-    let is_public = actions.iter().all(|action| OPENINGS.contains(action))
-        || names_a_route(policy)
-        || conditions(policy).any(names_strangers);
+    let is_public = actions.iter().all(|action| OPENINGS.contains(action)) || names_a_route(policy);
     if is_public || !reaches(policy, stranger) {
         return;
     }
@@ -160,8 +158,8 @@ fn names_strangers(condition: &Expr) -> bool {
     condition.reduce(&here, &|a, b| a || b, false)
 }
 
-/// Whether the conditions may hold for a stranger. What compares the caller with something else, or
-/// looks at the address, is a condition on the caller, whatever it comes to.
+/// Whether the conditions may hold for a stranger of whom none of them speaks. What compares the caller
+/// with something else, or looks at the address, is a condition on the caller, whatever it comes to.
 fn reaches(policy: &pst::Template, stranger: &Stranger<'_>) -> bool {
     policy.clauses().iter().all(|clause| match clause {
         pst::Clause::When(condition) => may(condition, true, stranger),
@@ -184,7 +182,9 @@ fn may(expression: &Arc<Expr>, wanted: bool, stranger: &Stranger<'_>) -> bool {
             if (*op == BinaryOp::And) == wanted {
                 sides.all(|side| may(side, wanted, stranger))
             } else {
-                sides.any(|side| may(side, wanted, stranger))
+                // `!(principal is Mcp::Anonymous && ...)` says which strangers are not meant, and so which are.
+                let spoken_of = !wanted && names_strangers(expression);
+                !spoken_of && sides.any(|side| may(side, wanted, stranger))
             }
         }
         // To look at a condition for both outcomes takes twice as long with each `if` in it.
@@ -196,12 +196,17 @@ fn may(expression: &Arc<Expr>, wanted: bool, stranger: &Stranger<'_>) -> bool {
             (may(cond, true, stranger) && may(then_expr, wanted, stranger))
                 || (may(cond, false, stranger) && may(else_expr, wanted, stranger))
         }
+        // Every request has an address.
+        Expr::HasAttr { expr, .. } if matches!(&**expr, Expr::Var(_)) => {
+            Looks::of(expression).elsewhere || stranger.answer(expression) == Some(wanted)
+        }
         _ => {
             let looks = Looks::of(expression);
             if looks.elsewhere {
                 !looks.at_caller && !reads::of(expression).contains(Fields::CLIENT_IP)
             } else {
-                stranger.answer(expression) == Some(wanted)
+                let spoken_of = wanted && names_strangers(expression);
+                !spoken_of && stranger.answer(expression) == Some(wanted)
             }
         }
     }

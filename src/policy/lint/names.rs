@@ -116,6 +116,9 @@ fn here(expression: &Expr, names: &mut BTreeSet<Name>) {
             if held && guard::is_attribute(left, "scopes") {
                 let texts = guard::texts(right).unwrap_or_default();
                 names.extend(guard::text(right).into_iter().chain(texts).map(Name::Scope));
+            } else if held && guard::is_attribute(right, "scopes") {
+                let texts = guard::texts(left).unwrap_or_default();
+                names.extend(texts.into_iter().map(Name::Scope));
             }
         }
         _ => {}

@@ -126,7 +126,12 @@ fn what_could_not_be_read_makes_no_annotation_useless() {
 
 #[test]
 fn without_a_configuration_warnings_stay_warnings() {
-    let files = files(&[("x.cedar", &format!("@id(\"a\") {ALL};"))]);
-    let snapshot = PolicySnapshot::compile(&files, &[], 1).unwrap();
+    let plain = files(&[("x.cedar", &format!("@id(\"a\") {ALL};"))]);
+    let snapshot = PolicySnapshot::compile(&plain, &[], 1).unwrap();
+    assert_eq!(snapshot.warnings().len(), 1);
+    // Which names are known is not known there, so neither is what the annotation is for.
+    let policy = format!("@allow(\"permit-all, unknown-role\") @id(\"a\") {ALL};");
+    let annotated = files(&[("x.cedar", &policy)]);
+    let snapshot = PolicySnapshot::compile(&annotated, &[], 1).unwrap();
     assert_eq!(snapshot.warnings().len(), 1);
 }

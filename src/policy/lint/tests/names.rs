@@ -77,6 +77,10 @@ fn what_only_a_configuration_knows_is_not_missed_without_one() {
             "principal.scopes.contains(\"a b\")",
             "x.cedar:3:34: warning[invalid-scope]: `a b` is not a scope (visible ASCII",
         ),
+        (
+            "[\"a b\"].containsAny(principal.scopes)",
+            "x.cedar:3:9: warning[invalid-scope]: `a b` is not a scope (visible ASCII",
+        ),
     ] {
         judged(condition, expected);
     }
