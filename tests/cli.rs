@@ -803,7 +803,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 21] = [
+const COMMANDS: [(&str, &[&str]); 24] = [
     (
         "serve",
         &[
@@ -904,6 +904,23 @@ const COMMANDS: [(&str, &[&str]); 21] = [
             "cannot tell",
             "1 failure",
         ],
+    ),
+    ("bundle", &["build", "verify"]),
+    (
+        "bundle build",
+        &[
+            "--key",
+            "--out",
+            "--revision",
+            "--not-after",
+            "--kid",
+            "--algorithm",
+            "3 invalid policies",
+        ],
+    ),
+    (
+        "bundle verify",
+        &["--key", "--config", "--json", "3 an invalid bundle"],
     ),
     (
         "health",

@@ -189,7 +189,7 @@ impl BundleSource {
     }
 
     fn about(&self, fault: &BundleFault) -> Fault {
-        about(&self.shown, fault.to_string())
+        refusal(&self.shown, fault)
     }
 
     fn fault(&self, message: String) -> Vec<Fault> {
@@ -210,6 +210,15 @@ pub fn shown(place: &BundlePlace) -> Arc<str> {
     match place {
         BundlePlace::File(path) => path.display().to_string().into(),
         BundlePlace::Url(url, _) => fetch::shown(url).into(),
+    }
+}
+
+/// What is wrong with the bundle of this name, and the way out.
+pub fn refusal(name: &str, fault: &BundleFault) -> Fault {
+    let refusal = about(name, fault.to_string());
+    match fault.help() {
+        Some(help) => refusal.help(help),
+        None => refusal,
     }
 }
 

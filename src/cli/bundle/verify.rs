@@ -88,9 +88,8 @@ impl Verify {
                     ..
                 },
             ) => output.failure(&error),
-            Err(error @ VerifyError::Bundle { .. }) => {
-                output.failure(&error);
-                Exit::Invalid
+            Err(VerifyError::Bundle { path, source }) => {
+                output.faults(&[bundle::refusal(&path, &source)])
             }
             Err(error @ VerifyError::NoBundle(_)) => output.usage(&error),
             Err(error) => output.failure(&error),

@@ -237,7 +237,9 @@ impl Watched for BundleWatcher {
             return;
         };
         self.source.accept(&bundle);
-        let revision = bundle.manifest.revision;
+        let (revision, signed_by) = (bundle.manifest.revision, bundle.signed_by.clone());
+        self.unkept = None;
+        self.keep(bundle, false);
         self.status.revision.store(revision, Ordering::Relaxed);
         if self.known.raw.is_some() {
             let now = self.source.clock.now_ms();
@@ -245,12 +247,10 @@ impl Watched for BundleWatcher {
         }
         tracing::info!(
             revision,
-            key = bundle.signed_by.thumbprint,
-            key_id = bundle.signed_by.key_id,
+            key = signed_by.thumbprint,
+            key_id = signed_by.key_id,
             "a signed bundle is in force"
         );
-        self.unkept = None;
-        self.keep(bundle, false);
     }
 }
 
