@@ -3,8 +3,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     reason = "what the tests stand on fails them, and the message says why"
 )]
