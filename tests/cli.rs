@@ -803,7 +803,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 22] = [
+const COMMANDS: [(&str, &[&str]); 24] = [
     (
         "serve",
         &[
@@ -905,7 +905,23 @@ const COMMANDS: [(&str, &[&str]); 22] = [
             "1 failure",
         ],
     ),
-    ("bundle", &["build", "verify", "3 invalid policies"]),
+    ("bundle", &["build", "verify"]),
+    (
+        "bundle build",
+        &[
+            "--key",
+            "--out",
+            "--revision",
+            "--not-after",
+            "--kid",
+            "--algorithm",
+            "3 invalid policies",
+        ],
+    ),
+    (
+        "bundle verify",
+        &["--key", "--config", "--json", "3 an invalid bundle"],
+    ),
     (
         "health",
         &["--config", "--address", "CEDARGATE_LISTEN_ADMIN"],

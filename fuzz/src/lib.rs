@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod bundle;
 pub mod claims;
 pub mod discovery;
 pub mod fold;

@@ -7,7 +7,7 @@ use crate::case::Verdict;
 /// What a target does with its bytes.
 type Run = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Run); 13] = [
+const TARGETS: [(&str, Run); 14] = [
     ("token", crate::token::run),
     ("header", crate::header::run),
     ("claims", crate::claims::run),
@@ -17,6 +17,7 @@ const TARGETS: [(&str, Run); 13] = [
     ("revocations", crate::revocations::run),
     ("principals", crate::principals::run),
     ("spiffe", crate::spiffe::run),
+    ("bundle", crate::bundle::run),
     ("reader", crate::reader::run),
     ("message", crate::message::run),
     ("path", crate::path::run),

@@ -56,7 +56,7 @@ pub(super) async fn policies(
     let first = tokio::task::spawn_blocking(move || {
         let compiler = Compiler::for_config(&config);
         match (origin, &config.policies.bundle) {
-            (PolicyOrigin::Directory, Some(rules)) => from_bundle(compiler, rules, clock),
+            (PolicyOrigin::Directory, Some(rules)) => from_bundle(compiler.signed(), rules, clock),
             (PolicyOrigin::Directory, None) => from_directory(compiler, &config, &*clock),
             (PolicyOrigin::Embedded, _) => {
                 compile(compiler, &PolicyFiles::embedded(), Watched::Nothing)
@@ -112,7 +112,7 @@ fn from_bundle(
         Ok(policies) => (policies, Vec::new()),
         Err(mut faults) => {
             let Some(kept) = watcher.kept() else {
-                return Err(faults);
+                return Err(without_copy(rules, faults));
             };
             match kept.and_then(|files| compile(&files)) {
                 Ok(policies) => (policies, faults),
@@ -133,6 +133,24 @@ fn from_bundle(
         watched: Watched::Bundle(Box::new(watcher)),
         faults,
     })
+}
+
+/// Faults of a bundle that nothing can stand in for; those without a way out get one.
+fn without_copy(rules: &BundleRules, mut faults: Vec<Fault>) -> Vec<Fault> {
+    let help = rules.keep.as_ref().map_or_else(
+        || "with a directory `policies.bundle.keep`, a start falls back on the last good bundle".to_owned(),
+        |dir| {
+            format!(
+                "no earlier bundle is kept in `{}`, with which a start could do meanwhile; copy there what \
+                 another sidecar keeps, or mend this",
+                dir.display()
+            )
+        },
+    );
+    for fault in &mut faults {
+        fault.help.get_or_insert_with(|| help.clone());
+    }
+    faults
 }
 
 /// Faults of the files in a bundle, named by the bundle as well.

@@ -62,6 +62,8 @@ struct Bundle {
     /// When its source last said that there is none newer; absent where it has not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_ms: Option<i64>,
+    /// Whether a start could begin with it although its source is down.
+    kept: bool,
 }
 
 /// Generation, count and digest are null as long as there were none that could be used.
@@ -112,6 +114,7 @@ impl StatusSource {
                 bundle: self.bundle.as_ref().map(|status| Bundle {
                     revision: status.revision(),
                     confirmed_ms: Some(status.confirmed_ms()).filter(|at| *at > 0),
+                    kept: status.is_kept(),
                 }),
             },
             shadow: self.shadow(snapshot.shadow.as_deref()),

@@ -91,7 +91,7 @@ impl Check {
             Ok(policies) => policies,
             Err(faults) => return output.faults(&faults),
         };
-        policies::warn(output, &config.policies.dir, &policies);
+        policies::warn(output, &policies::place(&config), &policies);
         let identity = policies.enrich_identity(&case.identity);
         let asked = Asked {
             request: &case.request,

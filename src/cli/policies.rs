@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::Overrides;
 use crate::fault::Fault;
 use crate::fault::Source;
+use crate::policy::Compiler;
 use crate::policy::PolicyFiles;
 use crate::policy::PolicySnapshot;
 use crate::source::bundle;
@@ -103,7 +104,13 @@ impl Configured {
     }
 
     pub(super) fn compile(&self, config: &Config) -> Result<PolicySnapshot, Vec<Fault>> {
-        PolicySnapshot::compile_for(&self.files, config, 1)
+        let compiler = Compiler::for_config(config);
+        let mut compiler = match &config.policies.bundle {
+            Some(_) => compiler.signed(),
+            None => compiler,
+        };
+        compiler
+            .compile(&self.files, 1)
             .map_err(|faults| below(&self.place, faults))
     }
 }

@@ -14,6 +14,7 @@ use crate::config::authenticator::LocalMaterial;
 use crate::config::authenticator::Remote;
 use crate::config::danger;
 use crate::config::keys;
+use crate::config::policies;
 use crate::config::reader::Faults;
 use crate::config::reader::Mapping;
 use crate::config::remote;
@@ -91,6 +92,7 @@ pub(super) fn read(
     let keys = keys.and_then(|node| read_keys(node, base, faults));
     let keep = map.optional("keep");
     let is_kept = keep.is_some();
+    let keep_place = keep.map(|node| &node.place);
     let keep = keep.and_then(|node| scalar::filled(node, faults));
     let keep = keep.map(|path| base.join(path));
     let interval = map.optional("interval");
@@ -106,6 +108,15 @@ pub(super) fn read(
     }
     map.finish(faults);
     let place = place?;
+    if let (BundlePlace::File(file), Some(keep), Some(at)) = (&place, &keep, keep_place)
+        && policies::overlap(file, keep)
+    {
+        faults.error_help(
+            at,
+            "`keep` and `file` lie in each other",
+            "name another directory: what is kept would become part of what is read",
+        );
+    }
     let usual = match &place {
         BundlePlace::File(_) => reload_interval,
         BundlePlace::Url(..) => DEFAULT_INTERVAL,

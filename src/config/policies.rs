@@ -34,9 +34,11 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Whether one of the two directories lies in the other, or is it; links are not followed.
+    /// Whether one of the two directories lies in the other, or is it; links are not followed. Beside a
+    /// bundle there is only one.
     pub fn overlap(&self) -> bool {
         let shadow = self.shadow_dir.as_deref();
+        let shadow = shadow.filter(|_| self.bundle.is_none());
         shadow.is_some_and(|shadow| overlap(&self.dir, shadow))
     }
 }
@@ -68,7 +70,7 @@ pub(super) fn read(node: Option<&Node>, base: &Path, faults: &mut Faults<'_>) ->
         }
         if let Some(node) = map.optional("shadow_dir") {
             policies.shadow_dir = scalar::filled(node, faults).map(PathBuf::from);
-            if policies.overlap() {
+            if map.place_of("bundle").is_none() && policies.overlap() {
                 let message = "`shadow_dir` and `dir` lie in each other";
                 faults.error_help(&node.place, message, APART);
             }
@@ -130,7 +132,8 @@ fn warnings(node: &Node, faults: &mut Faults<'_>) -> Vec<Lint> {
 const APART: &str =
     "a directory is read with all below it, so what is only tried would be in force";
 
-fn overlap(one: &Path, other: &Path) -> bool {
+/// Whether one of the paths lies below the other, or is it; links are not followed.
+pub(super) fn overlap(one: &Path, other: &Path) -> bool {
     let (one, other) = (plain(one), plain(other));
     one.starts_with(&other) || other.starts_with(&one)
 }

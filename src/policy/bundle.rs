@@ -68,10 +68,10 @@ pub enum BundleFault {
     LargeManifest,
     /// Nobody who is trusted has signed it.
     #[error("`{SIGNATURE_FILE}`: {0}")]
-    Signature(#[from] SignatureFault),
+    Signature(SignatureFault),
     /// It was signed, but does not say what it must.
     #[error("`{MANIFEST_FILE}`: {0}")]
-    Manifest(#[from] ManifestFault),
+    Manifest(ManifestFault),
     /// A file is there that nobody has signed.
     #[error("`{0}` is not listed in `{MANIFEST_FILE}`")]
     Unlisted(String),
@@ -94,6 +94,48 @@ pub enum BundleFault {
     /// A file is not text.
     #[error("`{0}` is not UTF-8")]
     NotText(String),
+}
+
+// Written out, because their text is part of the message and must not be told twice as its source.
+impl From<SignatureFault> for BundleFault {
+    fn from(fault: SignatureFault) -> Self {
+        Self::Signature(fault)
+    }
+}
+
+impl From<ManifestFault> for BundleFault {
+    fn from(fault: ManifestFault) -> Self {
+        Self::Manifest(fault)
+    }
+}
+
+impl BundleFault {
+    /// The way out, where it is not plain from the message.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Signature(SignatureFault::Ambiguous | SignatureFault::UnknownKey) => Some(
+                "sign it with `cedargate bundle build --kid` and a `kid` that the keys here have",
+            ),
+            Self::Signature(_) => Some(
+                "it is accepted only as it left `cedargate bundle build`, with the private half of a key that \
+                 is configured here",
+            ),
+            Self::Unlisted(_) | Self::Absent(_) | Self::Size { .. } | Self::Digest(_) => Some(
+                "a bundle is used as it was signed or not at all: change the policies where it is built, and \
+                 build it again",
+            ),
+            Self::Archive(_) | Self::Name(_) => {
+                Some("`cedargate bundle build` packs what is read here")
+            }
+            Self::Unreadable(_)
+            | Self::TooMany
+            | Self::TooLarge
+            | Self::Missing(_)
+            | Self::LargeManifest
+            | Self::Manifest(_)
+            | Self::NotText(_) => None,
+        }
+    }
 }
 
 /// The files of a bundle as they came. Nobody has vouched for them, and nobody has read them.

@@ -36,6 +36,14 @@ impl Compiler {
         }
     }
 
+    /// The same for files that come signed: the manifest that was signed lists them, with their hashes,
+    /// and so needs no other.
+    #[must_use]
+    pub fn signed(mut self) -> Self {
+        self.requires_manifest = false;
+        self
+    }
+
     /// Where no more of the configuration is known than its resources: the same policies, with fewer
     /// warnings of names that mean nothing.
     pub fn for_resources(resources: &[Arc<Resource>]) -> Self {

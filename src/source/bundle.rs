@@ -5,6 +5,7 @@ mod read;
 mod watcher;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,9 +128,9 @@ impl BundleSource {
         Some(kept.and_then(|bundle| self.admit(&bundle).map(|()| bundle)))
     }
 
-    /// Looks for the bundle, and verifies it. Absent where it is the `known` one. It blocks, on a thread
-    /// of the tokio runtime that may block.
-    fn look(&self, known: &Known) -> Result<Option<(Bundle, Known)>, Vec<Fault>> {
+    /// Looks for the bundle, and verifies it. Absent where it is the `known` one; what its server says of
+    /// it now is known then. It blocks, on a thread of the tokio runtime that may block.
+    fn look(&self, known: &mut Known) -> Result<Option<(Bundle, Known)>, Vec<Fault>> {
         let (found, next) = match (&self.place, &self.fetcher) {
             (BundlePlace::Url(url, _), Some(fetcher)) => {
                 let fetching = fetcher.get_bytes_unless(url, known.validators.as_ref(), MAX_BYTES);
@@ -143,6 +144,7 @@ impl BundleSource {
                     validators: document.validators,
                 };
                 if known.raw == next.raw {
+                    known.validators = next.validators;
                     return Ok(None);
                 }
                 (archive::unpack(&document.body), next)
@@ -173,27 +175,21 @@ impl BundleSource {
             .map_err(|fault| vec![about(&self.shown, fault.to_string()).help(fault.help())])
     }
 
-    /// The bundle is in force: none older may follow, and a start may begin with it.
+    /// The bundle is in force: none older may follow.
     fn accept(&mut self, bundle: &Bundle) {
-        let accepted = Accepted::of(bundle);
-        let is_new = self.accepted != Some(accepted);
-        self.accepted = Some(accepted);
-        let Some(keep) = &self.keep else {
-            return;
-        };
-        if (is_new || !keep.holds(bundle))
-            && let Err(error) = keep.store(bundle)
-        {
-            tracing::error!(
-                keep = %keep.dir().display(),
-                %error,
-                "the bundle in force is not kept: a start without it would refuse no older one"
-            );
+        self.accepted = Some(Accepted::of(bundle));
+    }
+
+    /// Keeps the bundle, unless it is kept already, so that a start may begin with it.
+    fn store(&self, bundle: &Bundle) -> io::Result<()> {
+        match &self.keep {
+            Some(keep) if !keep.holds(bundle) => keep.store(bundle),
+            Some(_) | None => Ok(()),
         }
     }
 
     fn about(&self, fault: &BundleFault) -> Fault {
-        about(&self.shown, fault.to_string())
+        refusal(&self.shown, fault)
     }
 
     fn fault(&self, message: String) -> Vec<Fault> {
@@ -214,6 +210,15 @@ pub fn shown(place: &BundlePlace) -> Arc<str> {
     match place {
         BundlePlace::File(path) => path.display().to_string().into(),
         BundlePlace::Url(url, _) => fetch::shown(url).into(),
+    }
+}
+
+/// What is wrong with the bundle of this name, and the way out.
+pub fn refusal(name: &str, fault: &BundleFault) -> Fault {
+    let refusal = about(name, fault.to_string());
+    match fault.help() {
+        Some(help) => refusal.help(help),
+        None => refusal,
     }
 }
 

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
@@ -30,6 +34,8 @@ pub(crate) enum Answer {
     Head(&'static str),
     /// A body without an end.
     Endless,
+    /// A body that comes a byte every now and then.
+    Dripping,
     /// A body that stops before its announced length.
     Short(Vec<u8>),
 }
@@ -49,6 +55,7 @@ pub(crate) struct BundleServer {
     presented: Presented,
     answer: Arc<Mutex<Answer>>,
     sent: Arc<Mutex<Sent>>,
+    dripping: Arc<AtomicBool>,
     running: Option<FakeIssuer>,
     port: u16,
 }
@@ -60,6 +67,7 @@ impl BundleServer {
             presented: Arc::new(Mutex::new(present(ca))),
             answer: Arc::new(Mutex::new(answer)),
             sent: Arc::default(),
+            dripping: Arc::default(),
             running: None,
             port: port::free(),
         };
@@ -82,6 +90,11 @@ impl BundleServer {
         *lock(&self.sent)
     }
 
+    /// Whether anybody has been sent the first byte of a body that comes in drips.
+    pub(crate) fn is_dripping(&self) -> bool {
+        self.dripping.load(Ordering::Relaxed)
+    }
+
     /// Closes its port.
     pub(crate) fn down(&mut self) {
         if let Some(running) = self.running.take() {
@@ -92,8 +105,12 @@ impl BundleServer {
     /// Opens it again.
     pub(crate) fn up(&mut self) {
         let (answer, sent) = (Arc::clone(&self.answer), Arc::clone(&self.sent));
+        let dripping = Arc::clone(&self.dripping);
         let serve = move |_: u16, head: &str, stream: &mut dyn Write| {
             let answer = lock(&answer).clone();
+            if matches!(answer, Answer::Dripping) {
+                dripping.store(true, Ordering::Relaxed);
+            }
             let not_modified = respond(&answer, head, stream);
             let mut sent = lock(&sent);
             let count = if not_modified {
@@ -133,6 +150,14 @@ fn respond(answer: &Answer, head: &str, stream: &mut dyn Write) -> bool {
         Answer::Short(body) => ok(body, body.len().saturating_add(1), ""),
         Answer::Head(head) => {
             format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into()
+        }
+        Answer::Dripping => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+            drop(stream.write_all(head.as_bytes()));
+            while stream.write_all(b"x").and_then(|()| stream.flush()).is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+            return false;
         }
         Answer::Endless => {
             let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";

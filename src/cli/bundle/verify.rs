@@ -20,11 +20,13 @@ use crate::config::Overrides;
 use crate::fault::Fault;
 use crate::identity::crypto;
 use crate::identity::crypto::CryptoFault;
+use crate::identity::detached::SignatureFault;
 use crate::identity::digest;
 use crate::identity::key_set::KeySet;
 use crate::identity::key_set::KeySetFault;
 use crate::policy::bundle::Bundle;
 use crate::policy::bundle::BundleFault;
+use crate::policy::bundle::UnverifiedBundle;
 use crate::policy::bundle::manifest;
 use crate::source::bundle;
 
@@ -86,9 +88,8 @@ impl Verify {
                     ..
                 },
             ) => output.failure(&error),
-            Err(error @ VerifyError::Bundle { .. }) => {
-                output.failure(&error);
-                Exit::Invalid
+            Err(VerifyError::Bundle { path, source }) => {
+                output.faults(&[bundle::refusal(&path, &source)])
             }
             Err(error @ VerifyError::NoBundle(_)) => output.usage(&error),
             Err(error) => output.failure(&error),
@@ -97,20 +98,21 @@ impl Verify {
 
     fn verified(&self) -> Result<Bundle, VerifyError> {
         crypto::install()?;
-        let mut keys = Vec::new();
+        // One set for each: two keys without names would leave it open whose signature it is.
+        let mut sets = Vec::new();
         for path in &self.key {
-            keys.extend(of_file(path)?);
+            sets.push(KeySet::from_local(&of_file(path)?)?);
         }
         if let Some(path) = &self.config {
             let loaded = config::load_with(path, &Overrides::default());
             let config = loaded.map_err(VerifyError::Files)?.config;
             let rules = config.policies.bundle;
             let rules = rules.ok_or_else(|| VerifyError::NoBundle(path.display().to_string()))?;
-            keys.extend(rules.keys.iter().map(LocalKey::from));
+            let keys: Vec<LocalKey> = rules.keys.iter().map(LocalKey::from).collect();
+            sets.push(KeySet::from_local(&keys)?);
         }
-        let keys = KeySet::from_local(&keys)?;
         bundle::read(&self.bundle)
-            .and_then(|found| found.verify(&keys))
+            .and_then(|found| by_any(&found, &sets))
             .map_err(|source| VerifyError::Bundle {
                 path: self.bundle.display().to_string(),
                 source,
@@ -159,6 +161,20 @@ impl Verify {
         }
         text
     }
+}
+
+/// Verified by the first of the sets that can; otherwise what is wrong with the bundle itself, if one of
+/// them has signed it, or with the signature.
+fn by_any(found: &UnverifiedBundle, sets: &[KeySet]) -> Result<Bundle, BundleFault> {
+    let mut fault = BundleFault::Signature(SignatureFault::UnknownKey);
+    for keys in sets {
+        match found.clone().verify(keys) {
+            Ok(bundle) => return Ok(bundle),
+            Err(signature @ BundleFault::Signature(_)) => fault = signature,
+            Err(other) => return Err(other),
+        }
+    }
+    Err(fault)
 }
 
 /// Enough of a digest to tell two files apart by eye.

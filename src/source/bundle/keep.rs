@@ -38,10 +38,6 @@ impl Keep {
         }
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// What was in force last, as the note says or the copy, whichever is newer.
     ///
     /// # Errors
@@ -79,9 +75,10 @@ impl Keep {
         }))
     }
 
-    /// Whether the copy is of exactly these files.
+    /// Whether the copy is of exactly these files, and the note of them.
     pub(super) fn holds(&self, bundle: &Bundle) -> bool {
-        exists(&self.dir.join(NOTE))
+        let noted = note(&self.dir.join(NOTE)).ok();
+        noted.and_then(|text| Accepted::from_json(&text)) == Some(Accepted::of(bundle))
             && read(&self.dir.join(COPY)).is_ok_and(|copy| copy == *bundle.raw())
     }
 

@@ -31,11 +31,12 @@ pub fn read(path: &Path) -> Result<UnverifiedBundle, BundleFault> {
     let unreadable = |error: io::Error| BundleFault::Unreadable(error.to_string());
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Asked before it is opened: opening a pipe waits for a writer.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         let message = "it is neither a file nor a directory";
         return Err(BundleFault::Unreadable(message.to_owned()));
     }
+    let file = File::open(path).map_err(unreadable)?;
     file.take(most.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;

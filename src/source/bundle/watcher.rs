@@ -2,6 +2,7 @@
 //! while there is one.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -31,6 +32,8 @@ pub struct BundleWatcher {
     offered: Option<[u8; 32]>,
     /// The bundle that was offered last, until it is in force.
     waiting: Option<Box<Bundle>>,
+    /// The bundle in force, as long as it could not be kept.
+    unkept: Option<Box<Bundle>>,
     /// What was told last, as long as it holds.
     failing: Option<Vec<Fault>>,
     /// What the last look at a file found wrong: it may be half written.
@@ -44,6 +47,7 @@ pub struct BundleWatcher {
 pub struct BundleStatus {
     revision: AtomicU64,
     confirmed_ms: AtomicI64,
+    is_kept: AtomicBool,
 }
 
 impl BundleStatus {
@@ -56,6 +60,11 @@ impl BundleStatus {
     pub fn confirmed_ms(&self) -> i64 {
         self.confirmed_ms.load(Ordering::Relaxed)
     }
+
+    /// Whether the bundle in force is kept on disk; false too where nothing is to be kept.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Relaxed)
+    }
 }
 
 impl BundleWatcher {
@@ -66,6 +75,7 @@ impl BundleWatcher {
             known: Known::default(),
             offered: None,
             waiting: None,
+            unkept: None,
             failing: None,
             doubted: None,
             failures: 0,
@@ -93,7 +103,7 @@ impl BundleWatcher {
             let message = "nothing was sent".to_owned();
             Err(vec![super::about(self.source.shown(), message)])
         };
-        let looked = self.source.look(&Known::default());
+        let looked = self.source.look(&mut Known::default());
         let looked = looked.and_then(|found| found.map_or_else(nothing, Ok));
         let admitted = looked.and_then(|found| self.source.admit(&found.0).map(|()| found));
         match admitted {
@@ -133,6 +143,9 @@ impl BundleWatcher {
     fn good(&mut self) -> Poll<PolicyFiles> {
         self.failures = 0;
         self.doubted = None;
+        if let Some(bundle) = self.unkept.take() {
+            self.keep(bundle, true);
+        }
         let now = self.source.clock.now_ms();
         if self.waiting.is_some() {
             // It was offered and is no good as policies: that has been told.
@@ -142,6 +155,29 @@ impl BundleWatcher {
         match self.failing.take() {
             Some(_) => Poll::Recovered,
             None => Poll::Unchanged,
+        }
+    }
+
+    /// Keeps the bundle in force; what cannot be kept now is tried `again` with each good look.
+    fn keep(&mut self, bundle: Box<Bundle>, again: bool) {
+        if self.source.keep.is_none() {
+            return;
+        }
+        let stored = self.source.store(&bundle);
+        self.status.is_kept.store(stored.is_ok(), Ordering::Relaxed);
+        match stored {
+            Ok(()) if again => tracing::info!("the bundle in force is kept now"),
+            Ok(()) => {}
+            Err(error) => {
+                if !again {
+                    tracing::error!(
+                        %error,
+                        "the bundle in force cannot be kept in `policies.bundle.keep`: a start could not \
+                         begin with it, and would refuse no older one"
+                    );
+                }
+                self.unkept = Some(bundle);
+            }
         }
     }
 
@@ -170,7 +206,7 @@ impl Watched for BundleWatcher {
 
     /// It blocks on the file system or the network, on a thread of the tokio runtime that may block.
     fn poll(&mut self) -> Poll<PolicyFiles> {
-        let (bundle, known) = match self.source.look(&self.known) {
+        let (bundle, known) = match self.source.look(&mut self.known) {
             Ok(None) => return self.good(),
             Ok(Some(found)) => found,
             Err(faults) => return self.bad(faults),
@@ -201,7 +237,9 @@ impl Watched for BundleWatcher {
             return;
         };
         self.source.accept(&bundle);
-        let revision = bundle.manifest.revision;
+        let (revision, signed_by) = (bundle.manifest.revision, bundle.signed_by.clone());
+        self.unkept = None;
+        self.keep(bundle, false);
         self.status.revision.store(revision, Ordering::Relaxed);
         if self.known.raw.is_some() {
             let now = self.source.clock.now_ms();
@@ -209,8 +247,8 @@ impl Watched for BundleWatcher {
         }
         tracing::info!(
             revision,
-            key = bundle.signed_by.thumbprint,
-            key_id = bundle.signed_by.key_id,
+            key = signed_by.thumbprint,
+            key_id = signed_by.key_id,
             "a signed bundle is in force"
         );
     }

@@ -7,6 +7,14 @@ const KEYS: &str = "keys: [{file: p256.pem, algorithm: ES256}]";
 const PLACES: Cases = &[
     ("file: a.tar.gz", ""),
     ("file: a.tar, keep: kept, interval: 1s", ""),
+    (
+        "file: bundle, keep: bundle/kept",
+        "`keep` and `file` lie in each other (name another directory",
+    ),
+    (
+        "file: kept/bundle.tar, keep: ./kept",
+        "`keep` and `file` lie in each other",
+    ),
     ("url: 'https://p.example/a.tar', keep: kept", ""),
     ("file: ''", "error: empty text"),
     ("keep: kept", "no place of the bundle (set `file` or `url`)"),
