@@ -10,8 +10,10 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,6 +23,8 @@ use support::ask::Asker;
 use support::envoy::poll;
 use support::folder::Folder;
 use support::folder::copy_policies;
+use support::http::Request;
+use support::mcp;
 use support::sidecar::Sidecar;
 use support::tokens::Key;
 
@@ -31,8 +35,8 @@ const FORBID: &str = "@id(\"no-forecast\")\n\
     forbid (principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"weather/get_forecast\");\n";
 
 /// Narrower than the starter set: nothing is allowed.
-const NOTHING: &str = "@id(\"nobody\") @allow(\"unknown-role\")\n\
-    permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
+const NOTHING: &str =
+    "@id(\"nobody\") permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
 
 struct World {
     key: Key,
@@ -59,8 +63,18 @@ impl World {
     }
 
     fn launch(more: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::launch_under(more, |config| config, prepare)
+    }
+
+    /// The same under a configuration that `edit` has been over.
+    fn launch_under(
+        more: &str,
+        edit: impl FnOnce(String) -> String,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let key = Key::new();
-        let sidecar = Sidecar::launch_in(&config(&key, more), prepare).until_ready();
+        let config = edit(config(&key, more));
+        let sidecar = Sidecar::launch_in(&config, prepare).until_ready();
         let asker = sidecar.asker();
         Self {
             key,
@@ -75,11 +89,29 @@ impl World {
 
     /// Asks over gRPC and HTTP for a forecast, as a viewer; returns the reason.
     fn forecast(&self, request_id: &str) -> String {
-        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
+        self.forecast_with(&self.viewer(), request_id)
+    }
+
+    /// The same with a token that the sidecar may have seen before.
+    fn forecast_with(&self, token: &str, request_id: &str) -> String {
         let ask = Ask::call("get_forecast")
-            .bearer(&token)
+            .bearer(token)
             .header("x-request-id", request_id);
         self.asker.both(&ask).reason
+    }
+
+    fn viewer(&self) -> String {
+        self.key.token(RESOURCE, &json!({"roles": ["viewer"]}))
+    }
+
+    /// The policies in force are those of the start, and nothing was wrong with them.
+    fn live_is_untouched(&self, what: &str) {
+        let status = self.sidecar.status();
+        assert_eq!(status["policies"]["generation"], 1, "{what}");
+        assert_eq!(status["policies"]["faults"], json!([]), "{what}");
+        let text = self.sidecar.ask_admin("/metrics").text();
+        let failed = "policy_reload_total{outcome=\"failed\"}";
+        assert!(!text.contains(failed), "{what}: {text}");
     }
 
     /// What the records of both transports say of what is tried; it must be the same.
@@ -323,11 +355,213 @@ fn a_broken_shadow_directory_keeps_nothing_from_starting() {
             fs::remove_file(&next).expect("removed");
         }
         copy_policies(&next);
-        fs::write(next.join("a.cedar"), NOTHING).expect("written");
+        // There it is a warning, and so an error, that no role of this name is listed.
+        let meant = NOTHING.replace("permit", "@allow(\"unknown-role\") permit");
+        fs::write(next.join("a.cedar"), meant).expect("written");
         world.until(|shadow| shadow["generation"] == 1);
         assert_eq!(world.forecast("mended"), "allowed", "{what}");
         assert_eq!(world.shadow("mended")["decision"], "allow", "{what}");
     }
+}
+
+#[test]
+fn a_signal_reloads_the_shadow_directory_and_a_remembered_token_meets_the_new_ones() {
+    let slow = |config: String| config.replace("100ms", "1h");
+    let world = World::launch_under(", shadow_dir: next", slow, |policies| {
+        copy_policies(&policies.parent().expect("a folder").join("next"));
+    });
+    world.until(|shadow| shadow["generation"] == 1);
+    let token = world.viewer();
+    assert_eq!(world.forecast_with(&token, "first"), "allowed");
+    assert_eq!(world.shadow("first")["decision"], "allow");
+
+    let file = world.next().join("95-trial.cedar");
+    fs::write(&file, FORBID).expect("written");
+    world.sidecar.signal("HUP");
+    world.until(|shadow| shadow["generation"] == 2);
+    assert_eq!(world.forecast_with(&token, "second"), "allowed");
+    let expected = json!({"of": "shadow_dir", "decision": "deny", "policies": ["no-forecast"]});
+    assert_eq!(world.shadow("second"), expected);
+
+    // Without a signal nothing is read for an hour; with one, a fault is told and nothing is lost.
+    fs::write(&file, "forbid (").expect("written");
+    world.sidecar.signal("HUP");
+    world.until(|shadow| shadow["faults"] != json!([]));
+    assert_eq!(world.forecast_with(&token, "third"), "allowed");
+    assert_eq!(world.shadow("third"), expected);
+    fs::remove_file(&file).expect("removed");
+    world.sidecar.signal("HUP");
+    let shadow = world.until(|shadow| shadow["generation"] == 3);
+    assert_eq!(shadow["faults"], json!([]));
+    assert_eq!(world.forecast_with(&token, "fourth"), "allowed");
+    assert_eq!(world.shadow("fourth")["decision"], "allow");
+    world.live_is_untouched("after four signals");
+}
+
+#[test]
+fn whatever_becomes_of_the_shadow_directory_the_last_good_ones_stay_and_nothing_else_does() {
+    type Mischief = fn(&Path);
+    let mischiefs: [(&str, Mischief); 3] = [
+        ("pipe", |file| {
+            let made = Command::new("mkfifo").arg(file).status();
+            assert!(made.expect("mkfifo").success());
+        }),
+        ("endless", |file| {
+            symlink("/dev/zero", file).expect("linked");
+        }),
+        ("huge", |file| {
+            let file = fs::File::create(file).expect("created");
+            file.set_len(1 << 40).expect("a sparse file");
+        }),
+    ];
+    let mut world = World::with_shadow(|next| {
+        copy_policies(next);
+        fs::write(next.join("95-trial.cedar"), FORBID).expect("written");
+    });
+    let file = world.next().join("95-trial.cedar");
+    let fresh = world.next().join("fresh");
+    let still = |what: &str| {
+        world.until(|shadow| shadow["faults"] != json!([]));
+        assert_eq!(world.forecast(what), "allowed", "{what}");
+        let shadow = world.shadow(what);
+        assert_eq!(shadow["policies"], json!(["no-forecast"]), "{what}");
+        world.live_is_untouched(what);
+    };
+    for (what, mischief) in mischiefs {
+        world.until(|shadow| shadow["generation"] == 1 && shadow["faults"] == json!([]));
+        mischief(&fresh);
+        fs::rename(&fresh, &file).expect("renamed");
+        still(what);
+        fs::write(&fresh, FORBID).expect("written");
+        fs::rename(&fresh, &file).expect("renamed");
+    }
+    world.until(|shadow| shadow["faults"] == json!([]));
+    fs::remove_dir_all(world.next()).expect("removed");
+    still("deleted");
+    let ended = world.sidecar.terminate();
+    assert!(ended.is_some_and(|status| status.success()), "it ends");
+}
+
+/// Nothing of this may be seen by callers, or by the servers behind.
+const ZEBRA: &str = r#"
+@id("zebra-permit") @reason("zebra") MODE
+permit (principal, action, resource) when { principal.scopes.contains("zebra:ride") };
+@id("zebra-role") @reason("zebra") @allow("unknown-role") MODE
+permit (principal in Mcp::Role::"zebra", action, resource);
+@id("zebra-forbid") @reason("zebra") MODE
+forbid (principal, action, resource) unless { principal.scopes.contains("zebra:ride") };
+@id("zebra-fails") @reason("zebra") MODE
+forbid (principal, action, resource)
+when { context.now.toTime().toMilliseconds() * 9223372036854775807 > 0 };
+"#;
+
+#[test]
+fn what_is_tried_is_seen_in_no_answer() {
+    let batches = |config: String| config.replace("kind: mcp}", "kind: mcp, mcp: {batches: each}}");
+    let plain = World::launch_under("", batches, |_| {});
+    let world = World::launch_under(", shadow_dir: next", batches, |policies| {
+        let next = policies.parent().expect("a folder").join("next");
+        copy_policies(&next);
+        let in_dir = ZEBRA.replace("MODE", "").replace("zebra-", "zebra-dir-");
+        fs::write(next.join("95.cedar"), in_dir).expect("written");
+        let beside = ZEBRA.replace("MODE", "@mode(\"log_only\")");
+        fs::write(policies.join("95.cedar"), beside).expect("written");
+    });
+    let shadow = world.until(|shadow| shadow["generation"] == 1);
+    assert_eq!(shadow["faults"], json!([]), "{shadow}");
+    let batch = format!(
+        "[{},{}]",
+        mcp::call("get_forecast", "{}"),
+        mcp::call("set_alert", "{}").replace("\"id\":2", "\"id\":3")
+    );
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let asks = [
+        Ask::call("get_forecast"),
+        Ask::call("set_alert"),
+        Ask::post(list),
+        Ask::post(mcp::INITIALIZE),
+        Ask::post(&batch).header("mcp-protocol-version", "2025-03-26"),
+    ];
+    for (number, ask) in asks.iter().enumerate() {
+        for claims in [
+            None,
+            Some(json!({"roles": ["viewer"]})),
+            Some(json!({"scope": "x"})),
+        ] {
+            let id = format!("{number}-{claims:?}");
+            let seen = [&plain, &world].map(|world| {
+                let ask = ask.clone().header("x-request-id", "same");
+                let ask = match &claims {
+                    Some(claims) => ask.bearer(&world.key.token(RESOURCE, claims)),
+                    None => ask,
+                };
+                let answers = [world.asker.grpc(&ask), world.asker.http(&ask)];
+                let text = format!("{answers:?}");
+                assert!(!text.contains("zebra"), "{id}: {text}");
+                answers.map(|answer| {
+                    let names = answer.headers.into_iter().map(|(name, _)| name);
+                    (answer.reason, answer.status, names.collect::<Vec<_>>())
+                })
+            });
+            assert_eq!(seen[0], seen[1], "{id}");
+        }
+    }
+    let all = world.sidecar.printed();
+    assert!(all.contains("zebra-forbid"), "they were tried: {all}");
+    assert!(world.differences("zebra-forbid") > 0 && world.differences("zebra-dir-forbid") > 0);
+    // A batch is one check.
+    let counted = world.differences("zebra-forbid");
+    let ask = Ask::post(&batch)
+        .header("mcp-protocol-version", "2025-03-26")
+        .header("x-request-id", "batch")
+        .bearer(
+            &world
+                .key
+                .token(RESOURCE, &json!({"roles": ["editor", "viewer"]})),
+        );
+    assert_eq!(world.asker.both(&ask).reason, "allowed");
+    let shadow = world.shadow("batch");
+    assert_eq!(
+        (&shadow["decision"], &shadow["log_only"]["decision"]),
+        (&json!("deny"), &json!("deny"))
+    );
+    assert_eq!(world.differences("zebra-forbid"), counted + 2);
+    let metadata = Request::new("GET", "/.well-known/oauth-protected-resource/mcp")
+        .header("host", "mcp.example.com")
+        .send(world.sidecar.public)
+        .expect("an answer");
+    assert_eq!(metadata.status, 200);
+    assert!(!metadata.text().contains("zebra"), "{}", metadata.text());
+    // Operators are shown them as what they are.
+    let asked = json!({"tool": "weather/delete_station", "principal": {"subject": "a"}});
+    let said = Request::new("POST", "/v1/explain")
+        .header("content-type", "application/json")
+        .body(asked.to_string())
+        .send(world.sidecar.admin)
+        .expect("an answer")
+        .json();
+    let operation = &said["operations"][0];
+    assert_eq!(
+        operation["log_only"].as_array().map(Vec::len),
+        Some(4),
+        "{said}"
+    );
+    for part in [
+        "determining",
+        "overruled",
+        "near_misses",
+        "would_help",
+        "errors",
+    ] {
+        assert!(
+            !operation[part].to_string().contains("zebra"),
+            "{part}: {said}"
+        );
+    }
+    assert!(
+        !said["required_scopes"].to_string().contains("zebra"),
+        "{said}"
+    );
 }
 
 #[test]
