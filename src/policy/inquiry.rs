@@ -245,14 +245,8 @@ fn look(
         .filter(|live| !determining.contains(&live.id))
         .collect();
     teller.near(&candidates, missed, &other, inquiry);
-    inquiry.turns = match inquiry.evaluation.as_ref().map(|it| it.verdict) {
-        Some(Verdict::NotPermitted) => turn::turns(engine, question, &inquiry.near),
-        Some(Verdict::Forbidden) => turn::turns(engine, question, &inquiry.determining),
-        Some(Verdict::Allow | Verdict::ForbidFailed) | None => Vec::new(),
-    };
-    let mut left = MAX_FINDINGS;
-    let weighed = inquiry.determining.iter_mut().chain(&mut inquiry.near);
-    let all_told = weighed.fold(true, |all, one| prune(&mut one.findings, &mut left) && all);
+    inquiry.turns = turns(engine, question, inquiry);
+    let all_told = told(inquiry);
     let cut = [
         cut(&mut inquiry.determining),
         cut(&mut inquiry.overruled),
@@ -262,14 +256,35 @@ fn look(
     all_told && !cut.contains(&true) && !candidates.is_cut && !effort.is_spent()
 }
 
-/// Leaves as many findings as there is room for, those within counted, and says whether that is all.
+/// What of the circumstances would turn a denial round.
+fn turns(engine: &Engine, question: Question<'_>, inquiry: &Inquiry) -> Vec<Turn> {
+    match inquiry.evaluation.as_ref().map(|it| it.verdict) {
+        Some(Verdict::NotPermitted) => turn::turns(engine, question, &inquiry.near),
+        Some(Verdict::Forbidden) => turn::turns(engine, question, &inquiry.determining),
+        Some(Verdict::Allow | Verdict::ForbidFailed) | None => Vec::new(),
+    }
+}
+
+/// Leaves as many findings as there is room for, and says whether those are all.
+fn told(inquiry: &mut Inquiry) -> bool {
+    let mut left = MAX_FINDINGS;
+    let mut whole = true;
+    for one in inquiry.determining.iter_mut().chain(&mut inquiry.near) {
+        whole &= prune(&mut one.findings, &mut left);
+    }
+    whole
+}
+
+/// The same of these and the parts of each.
 fn prune(findings: &mut Vec<Finding>, left: &mut usize) -> bool {
     let before = findings.len();
     findings.truncate(*left);
     *left = left.saturating_sub(findings.len());
-    let inside = findings.iter_mut();
-    let whole = inside.fold(true, |all, one| prune(&mut one.within, left) && all);
-    whole && findings.len() == before
+    let mut whole = findings.len() == before;
+    for finding in findings {
+        whole &= prune(&mut finding.within, left);
+    }
+    whole
 }
 
 /// Whether there was more than is told.
