@@ -8,6 +8,8 @@
 )]
 
 mod support;
+#[path = "shadow/unseen.rs"]
+mod unseen;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,8 +25,6 @@ use support::ask::Asker;
 use support::envoy::poll;
 use support::folder::Folder;
 use support::folder::copy_policies;
-use support::http::Request;
-use support::mcp;
 use support::sidecar::Sidecar;
 use support::tokens::Key;
 
@@ -63,17 +63,17 @@ impl World {
     }
 
     fn launch(more: &str, prepare: impl FnOnce(&Path)) -> Self {
-        Self::launch_under(more, |config| config, prepare)
+        Self::launch_under(more, str::to_owned, prepare)
     }
 
     /// The same under a configuration that `edit` has been over.
     fn launch_under(
         more: &str,
-        edit: impl FnOnce(String) -> String,
+        edit: impl FnOnce(&str) -> String,
         prepare: impl FnOnce(&Path),
     ) -> Self {
         let key = Key::new();
-        let config = edit(config(&key, more));
+        let config = edit(&config(&key, more));
         let sidecar = Sidecar::launch_in(&config, prepare).until_ready();
         let asker = sidecar.asker();
         Self {
@@ -366,7 +366,7 @@ fn a_broken_shadow_directory_keeps_nothing_from_starting() {
 
 #[test]
 fn a_signal_reloads_the_shadow_directory_and_a_remembered_token_meets_the_new_ones() {
-    let slow = |config: String| config.replace("100ms", "1h");
+    let slow = |config: &str| config.replace("100ms", "1h");
     let world = World::launch_under(", shadow_dir: next", slow, |policies| {
         copy_policies(&policies.parent().expect("a folder").join("next"));
     });
@@ -440,128 +440,6 @@ fn whatever_becomes_of_the_shadow_directory_the_last_good_ones_stay_and_nothing_
     still("deleted");
     let ended = world.sidecar.terminate();
     assert!(ended.is_some_and(|status| status.success()), "it ends");
-}
-
-/// Nothing of this may be seen by callers, or by the servers behind.
-const ZEBRA: &str = r#"
-@id("zebra-permit") @reason("zebra") MODE
-permit (principal, action, resource) when { principal.scopes.contains("zebra:ride") };
-@id("zebra-role") @reason("zebra") @allow("unknown-role") MODE
-permit (principal in Mcp::Role::"zebra", action, resource);
-@id("zebra-forbid") @reason("zebra") MODE
-forbid (principal, action, resource) unless { principal.scopes.contains("zebra:ride") };
-@id("zebra-fails") @reason("zebra") MODE
-forbid (principal, action, resource)
-when { context.now.toTime().toMilliseconds() * 9223372036854775807 > 0 };
-"#;
-
-#[test]
-fn what_is_tried_is_seen_in_no_answer() {
-    let batches = |config: String| config.replace("kind: mcp}", "kind: mcp, mcp: {batches: each}}");
-    let plain = World::launch_under("", batches, |_| {});
-    let world = World::launch_under(", shadow_dir: next", batches, |policies| {
-        let next = policies.parent().expect("a folder").join("next");
-        copy_policies(&next);
-        let in_dir = ZEBRA.replace("MODE", "").replace("zebra-", "zebra-dir-");
-        fs::write(next.join("95.cedar"), in_dir).expect("written");
-        let beside = ZEBRA.replace("MODE", "@mode(\"log_only\")");
-        fs::write(policies.join("95.cedar"), beside).expect("written");
-    });
-    let shadow = world.until(|shadow| shadow["generation"] == 1);
-    assert_eq!(shadow["faults"], json!([]), "{shadow}");
-    let batch = format!(
-        "[{},{}]",
-        mcp::call("get_forecast", "{}"),
-        mcp::call("set_alert", "{}").replace("\"id\":2", "\"id\":3")
-    );
-    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let asks = [
-        Ask::call("get_forecast"),
-        Ask::call("set_alert"),
-        Ask::post(list),
-        Ask::post(mcp::INITIALIZE),
-        Ask::post(&batch).header("mcp-protocol-version", "2025-03-26"),
-    ];
-    for (number, ask) in asks.iter().enumerate() {
-        for claims in [
-            None,
-            Some(json!({"roles": ["viewer"]})),
-            Some(json!({"scope": "x"})),
-        ] {
-            let id = format!("{number}-{claims:?}");
-            let seen = [&plain, &world].map(|world| {
-                let ask = ask.clone().header("x-request-id", "same");
-                let ask = match &claims {
-                    Some(claims) => ask.bearer(&world.key.token(RESOURCE, claims)),
-                    None => ask,
-                };
-                let answers = [world.asker.grpc(&ask), world.asker.http(&ask)];
-                let text = format!("{answers:?}");
-                assert!(!text.contains("zebra"), "{id}: {text}");
-                answers.map(|answer| {
-                    let names = answer.headers.into_iter().map(|(name, _)| name);
-                    (answer.reason, answer.status, names.collect::<Vec<_>>())
-                })
-            });
-            assert_eq!(seen[0], seen[1], "{id}");
-        }
-    }
-    let all = world.sidecar.printed();
-    assert!(all.contains("zebra-forbid"), "they were tried: {all}");
-    assert!(world.differences("zebra-forbid") > 0 && world.differences("zebra-dir-forbid") > 0);
-    // A batch is one check.
-    let counted = world.differences("zebra-forbid");
-    let ask = Ask::post(&batch)
-        .header("mcp-protocol-version", "2025-03-26")
-        .header("x-request-id", "batch")
-        .bearer(
-            &world
-                .key
-                .token(RESOURCE, &json!({"roles": ["editor", "viewer"]})),
-        );
-    assert_eq!(world.asker.both(&ask).reason, "allowed");
-    let shadow = world.shadow("batch");
-    assert_eq!(
-        (&shadow["decision"], &shadow["log_only"]["decision"]),
-        (&json!("deny"), &json!("deny"))
-    );
-    assert_eq!(world.differences("zebra-forbid"), counted + 2);
-    let metadata = Request::new("GET", "/.well-known/oauth-protected-resource/mcp")
-        .header("host", "mcp.example.com")
-        .send(world.sidecar.public)
-        .expect("an answer");
-    assert_eq!(metadata.status, 200);
-    assert!(!metadata.text().contains("zebra"), "{}", metadata.text());
-    // Operators are shown them as what they are.
-    let asked = json!({"tool": "weather/delete_station", "principal": {"subject": "a"}});
-    let said = Request::new("POST", "/v1/explain")
-        .header("content-type", "application/json")
-        .body(asked.to_string())
-        .send(world.sidecar.admin)
-        .expect("an answer")
-        .json();
-    let operation = &said["operations"][0];
-    assert_eq!(
-        operation["log_only"].as_array().map(Vec::len),
-        Some(4),
-        "{said}"
-    );
-    for part in [
-        "determining",
-        "overruled",
-        "near_misses",
-        "would_help",
-        "errors",
-    ] {
-        assert!(
-            !operation[part].to_string().contains("zebra"),
-            "{part}: {said}"
-        );
-    }
-    assert!(
-        !said["required_scopes"].to_string().contains("zebra"),
-        "{said}"
-    );
 }
 
 #[test]
