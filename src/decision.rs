@@ -288,10 +288,11 @@ pub fn conclude(
 }
 
 fn forbid_failed(evaluation: Evaluation) -> Denial {
+    // Where the request itself has no form in Cedar, no policy is to blame.
     let mut forbidden_by: Vec<Arc<str>> = evaluation
         .errors
         .iter()
-        .filter(|failure| failure.forbid)
+        .filter(|failure| failure.forbid && !failure.policy.is_empty())
         .map(|failure| Arc::clone(&failure.policy))
         .collect();
     forbidden_by.sort_unstable();

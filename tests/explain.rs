@@ -109,7 +109,10 @@ fn the_request_of_the_guide_is_explained_with_its_values() {
     assert_eq!(near["conditions"], expected);
     let help = &operation["would_help"];
     assert_eq!(help["scopes_any"], json!(["weather:write"]));
-    assert_eq!(help["circumstances"][0]["policy"], "small-alerts");
+    let circumstances = json!([{"policy": "small-alerts",
+        "must": ["the argument `threshold` must be at most 5"],
+        "tried": [{"of": "the argument `threshold`", "is": "5"}]}]);
+    assert_eq!(help["circumstances"], circumstances);
     assert_eq!(ids(&operation["log_only"]), ["trial"]);
 }
 
@@ -246,6 +249,96 @@ fn what_is_not_a_request_is_refused_with_every_fault() {
 }
 
 #[test]
+fn a_request_that_cannot_be_evaluated_is_blamed_on_no_policy() {
+    let (sidecar, _) = sidecar();
+    // Readers with doubles make 9007199254740992 of it.
+    let asked = json!({"principal": {"roles": ["viewer"]}, "tool": "weather/set_alert",
+        "arguments": {"threshold": 9_007_199_254_740_993_u64}});
+    let said = explained(sidecar, &asked);
+    assert_eq!(said["reason"], "policy_error", "{said}");
+    assert_eq!(
+        (&said["policies"], &said["errors"]),
+        (&json!([]), &json!([]))
+    );
+    let errors = said["operations"][0]["errors"].as_array().expect("a list");
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].get("policy"), None);
+    let message = errors[0]["message"].as_str().expect("a text");
+    assert!(message.contains("`threshold`"), "{message}");
+
+    let folder = Folder::new();
+    copy_policies(&folder.path("policies"));
+    folder.write("policies/30-more.cedar", block("cedar"));
+    folder.write("cedargate.yaml", &config(&Key::new(), ""));
+    let ran = folder.run(&[
+        "check",
+        "--tool",
+        "weather/set_alert",
+        "--role",
+        "viewer",
+        "--arguments",
+        "{\"threshold\":9007199254740993}",
+    ]);
+    assert_eq!((ran.code, &*ran.err), (5, ""));
+    assert!(ran.out.starts_with("deny: policy_error\n"), "{}", ran.out);
+    assert!(ran.out.contains("\n  failed  "), "{}", ran.out);
+    assert!(!ran.out.contains("policy  "), "{}", ran.out);
+}
+
+#[test]
+fn whatever_is_sent_is_answered_in_bounds() {
+    let (sidecar, _) = sidecar();
+    let deep = format!(
+        "{{\"tool\": \"weather/x\", \"arguments\": {}",
+        "[".repeat(60_000)
+    );
+    let closed = format!("{deep}{}}}", "]".repeat(4));
+    for body in [
+        deep.into_bytes(),
+        closed.into_bytes(),
+        b"\xff\xfe".to_vec(),
+        b"{\"tool\": \"weather/\xff\"}".to_vec(),
+        b"{\"tool\": \"weather/x\"} {}".to_vec(),
+        b"{\"decision_id\": 1, \"decision_id\": 2}".to_vec(),
+        b"{\"timestamp\": \"2026-01-01T00:00:00Z\", \"decision\": \"allow\"}".to_vec(),
+        b"{\"tool\": \"weather/x\", \"arguments\": {\"a\": 1, \"a\": 2}}".to_vec(),
+        b"{\"tool\": \"weather/x\", \"context\": {\"now\": \"9999999-01-01T00:00:00Z\"}}".to_vec(),
+        b"{\"tool\": \"weather/x\", \"context\": {\"client_ip\": \"1.2.3\"}}".to_vec(),
+    ] {
+        let answer = explain(sidecar, &body);
+        let shown = String::from_utf8_lossy(&body)
+            .chars()
+            .take(80)
+            .collect::<String>();
+        assert_eq!(answer.status, 400, "{shown}: {}", answer.text());
+        assert!(answer.json()["faults"].is_array(), "{shown}");
+        assert!(answer.text().len() < 2_048, "{shown}: {}", answer.text());
+    }
+    // A caller who is in everything, with every argument.
+    let many = |name: &str| (0..500).map(|n| format!("{name}-{n}")).collect::<Vec<_>>();
+    let sent: serde_json::Map<_, _> = many("argument")
+        .into_iter()
+        .take(200)
+        .map(|name| (name, json!("x".repeat(100))))
+        .collect();
+    let asked = json!({
+        "principal": {"subject": "a", "roles": many("role"), "groups": many("group"),
+            "scopes": many("scope"), "claims": {"session": ["s3cret-claim"]}},
+        "tool": "weather/set_alert", "arguments": sent});
+    let answer = explain(sidecar, asked.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().len() < 128 * 1024, "{}", answer.text().len());
+    assert!(
+        !answer.text().contains("s3cret-claim"),
+        "no policy reads it"
+    );
+    assert!(
+        !answer.text().contains(&"x".repeat(100)),
+        "no policy reads it"
+    );
+}
+
+#[test]
 fn only_operators_ask() {
     let key = Key::new();
     let more = format!("admin: {{token: {ADMIN_TOKEN}}}\n");
@@ -285,7 +378,9 @@ fn only_operators_ask() {
     let shown = ask("POST", "/v1/explain")
         .bearer(ADMIN_TOKEN)
         .send(guarded.admin);
-    assert_eq!(shown.expect("an answer").status, 200);
+    let shown = shown.expect("an answer");
+    assert_eq!(shown.status, 200);
+    assert!(!shown.text().contains(ADMIN_TOKEN));
 }
 
 #[test]
@@ -321,9 +416,9 @@ fn every_policy_is_listed() {
 fn many_who_ask_at_once_are_turned_away_and_checks_go_on() {
     let key = Key::new();
     let clause = "(principal.tenant == \"a\" && principal.email == \"b\")";
-    let long = [clause; 30].join(" || ");
+    let long = [clause; 20].join(" || ");
     let head = "permit (principal is Mcp::User, action, resource == Mcp::Tool::\"weather/delete_station\")";
-    let policies = ["a", "b", "c", "d", "e", "f"]
+    let policies = ["a", "b", "c"]
         .map(|id| format!("@id(\"{id}\") {head} when {{ {long} }};\n"))
         .concat();
     let sidecar = Sidecar::start_with(

@@ -8,10 +8,14 @@
 )]
 
 mod support;
+#[path = "shadow/unseen.rs"]
+mod unseen;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -31,8 +35,8 @@ const FORBID: &str = "@id(\"no-forecast\")\n\
     forbid (principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"weather/get_forecast\");\n";
 
 /// Narrower than the starter set: nothing is allowed.
-const NOTHING: &str = "@id(\"nobody\") @allow(\"unknown-role\")\n\
-    permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
+const NOTHING: &str =
+    "@id(\"nobody\") permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
 
 struct World {
     key: Key,
@@ -59,8 +63,18 @@ impl World {
     }
 
     fn launch(more: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::launch_under(more, str::to_owned, prepare)
+    }
+
+    /// The same under a configuration that `edit` has been over.
+    fn launch_under(
+        more: &str,
+        edit: impl FnOnce(&str) -> String,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let key = Key::new();
-        let sidecar = Sidecar::launch_in(&config(&key, more), prepare).until_ready();
+        let config = edit(&config(&key, more));
+        let sidecar = Sidecar::launch_in(&config, prepare).until_ready();
         let asker = sidecar.asker();
         Self {
             key,
@@ -75,11 +89,29 @@ impl World {
 
     /// Asks over gRPC and HTTP for a forecast, as a viewer; returns the reason.
     fn forecast(&self, request_id: &str) -> String {
-        let token = self.key.token(RESOURCE, &json!({"roles": ["viewer"]}));
+        self.forecast_with(&self.viewer(), request_id)
+    }
+
+    /// The same with a token that the sidecar may have seen before.
+    fn forecast_with(&self, token: &str, request_id: &str) -> String {
         let ask = Ask::call("get_forecast")
-            .bearer(&token)
+            .bearer(token)
             .header("x-request-id", request_id);
         self.asker.both(&ask).reason
+    }
+
+    fn viewer(&self) -> String {
+        self.key.token(RESOURCE, &json!({"roles": ["viewer"]}))
+    }
+
+    /// The policies in force are those of the start, and nothing was wrong with them.
+    fn live_is_untouched(&self, what: &str) {
+        let status = self.sidecar.status();
+        assert_eq!(status["policies"]["generation"], 1, "{what}");
+        assert_eq!(status["policies"]["faults"], json!([]), "{what}");
+        let text = self.sidecar.ask_admin("/metrics").text();
+        let failed = "policy_reload_total{outcome=\"failed\"}";
+        assert!(!text.contains(failed), "{what}: {text}");
     }
 
     /// What the records of both transports say of what is tried; it must be the same.
@@ -323,11 +355,91 @@ fn a_broken_shadow_directory_keeps_nothing_from_starting() {
             fs::remove_file(&next).expect("removed");
         }
         copy_policies(&next);
-        fs::write(next.join("a.cedar"), NOTHING).expect("written");
+        // There it is a warning, and so an error, that no role of this name is listed.
+        let meant = NOTHING.replace("permit", "@allow(\"unknown-role\") permit");
+        fs::write(next.join("a.cedar"), meant).expect("written");
         world.until(|shadow| shadow["generation"] == 1);
         assert_eq!(world.forecast("mended"), "allowed", "{what}");
         assert_eq!(world.shadow("mended")["decision"], "allow", "{what}");
     }
+}
+
+#[test]
+fn a_signal_reloads_the_shadow_directory_and_a_remembered_token_meets_the_new_ones() {
+    let slow = |config: &str| config.replace("100ms", "1h");
+    let world = World::launch_under(", shadow_dir: next", slow, |policies| {
+        copy_policies(&policies.parent().expect("a folder").join("next"));
+    });
+    world.until(|shadow| shadow["generation"] == 1);
+    let token = world.viewer();
+    assert_eq!(world.forecast_with(&token, "first"), "allowed");
+    assert_eq!(world.shadow("first")["decision"], "allow");
+
+    let file = world.next().join("95-trial.cedar");
+    fs::write(&file, FORBID).expect("written");
+    world.sidecar.signal("HUP");
+    world.until(|shadow| shadow["generation"] == 2);
+    assert_eq!(world.forecast_with(&token, "second"), "allowed");
+    let expected = json!({"of": "shadow_dir", "decision": "deny", "policies": ["no-forecast"]});
+    assert_eq!(world.shadow("second"), expected);
+
+    // Without a signal nothing is read for an hour; with one, a fault is told and nothing is lost.
+    fs::write(&file, "forbid (").expect("written");
+    world.sidecar.signal("HUP");
+    world.until(|shadow| shadow["faults"] != json!([]));
+    assert_eq!(world.forecast_with(&token, "third"), "allowed");
+    assert_eq!(world.shadow("third"), expected);
+    fs::remove_file(&file).expect("removed");
+    world.sidecar.signal("HUP");
+    let shadow = world.until(|shadow| shadow["generation"] == 3);
+    assert_eq!(shadow["faults"], json!([]));
+    assert_eq!(world.forecast_with(&token, "fourth"), "allowed");
+    assert_eq!(world.shadow("fourth")["decision"], "allow");
+    world.live_is_untouched("after four signals");
+}
+
+#[test]
+fn whatever_becomes_of_the_shadow_directory_the_last_good_ones_stay_and_nothing_else_does() {
+    type Mischief = fn(&Path);
+    let mischiefs: [(&str, Mischief); 3] = [
+        ("pipe", |file| {
+            let made = Command::new("mkfifo").arg(file).status();
+            assert!(made.expect("mkfifo").success());
+        }),
+        ("endless", |file| {
+            symlink("/dev/zero", file).expect("linked");
+        }),
+        ("huge", |file| {
+            let file = fs::File::create(file).expect("created");
+            file.set_len(1 << 40).expect("a sparse file");
+        }),
+    ];
+    let mut world = World::with_shadow(|next| {
+        copy_policies(next);
+        fs::write(next.join("95-trial.cedar"), FORBID).expect("written");
+    });
+    let file = world.next().join("95-trial.cedar");
+    let fresh = world.next().join("fresh");
+    let still = |what: &str| {
+        world.until(|shadow| shadow["faults"] != json!([]));
+        assert_eq!(world.forecast(what), "allowed", "{what}");
+        let shadow = world.shadow(what);
+        assert_eq!(shadow["policies"], json!(["no-forecast"]), "{what}");
+        world.live_is_untouched(what);
+    };
+    for (what, mischief) in mischiefs {
+        world.until(|shadow| shadow["generation"] == 1 && shadow["faults"] == json!([]));
+        mischief(&fresh);
+        fs::rename(&fresh, &file).expect("renamed");
+        still(what);
+        fs::write(&fresh, FORBID).expect("written");
+        fs::rename(&fresh, &file).expect("renamed");
+    }
+    world.until(|shadow| shadow["faults"] == json!([]));
+    fs::remove_dir_all(world.next()).expect("removed");
+    still("deleted");
+    let ended = world.sidecar.terminate();
+    assert!(ended.is_some_and(|status| status.success()), "it ends");
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub fn inquire(asked: Asked<'_>, policies: &PolicySnapshot) -> Answer {
         }
         (Some(Foresight::Unclear { .. }) | None, _) | (Some(Foresight::Whole), None) => None,
     };
+    let verdicts: Vec<Option<bool>> = (0..all.len()).map(allows).collect();
     let outcome = if is_whole {
         let telling = Telling {
             roles: true,
@@ -108,12 +109,11 @@ pub fn inquire(asked: Asked<'_>, policies: &PolicySnapshot) -> Answer {
         let decision = decide(asked.request, asked.identity, &facts, policies, telling);
         Outcome::Decided(decision)
     } else {
-        let verdicts: Vec<Option<bool>> = (0..all.len()).map(allows).collect();
         in_pieces(&verdicts, &foreseen, asked.missing)
     };
     let mut places: Vec<usize> = (0..all.len()).collect();
     if places.len() > MAX_OPERATIONS {
-        places.sort_by_key(|place| allows(*place) == Some(true));
+        places.sort_by_key(|place| verdicts.get(*place) == Some(&Some(true)));
         places.truncate(MAX_OPERATIONS);
         places.sort_unstable();
     }

@@ -6,16 +6,21 @@
 //! an explanation takes longer than it may, it says less and says so.
 
 mod candidates;
+mod lever;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod values;
 mod why;
 mod words;
 
 use std::sync::Arc;
 
+pub use self::turn::Turn;
+
 use self::candidates::Candidates;
+use self::lever::Lever;
 use self::scope::Distance;
 use self::why::Scene;
 use super::PolicyInfo;
@@ -38,6 +43,8 @@ use crate::request::RequestContext;
 const MAX_NEAR: usize = 10;
 /// Most policies of any other list.
 const MAX_LISTED: usize = 20;
+/// Most conditions that are told of one operation, parts counted.
+const MAX_FINDINGS: usize = 200;
 /// Most policies whose conditions are looked into to find the nearest.
 const MAX_WEIGHED: usize = 40;
 
@@ -67,6 +74,8 @@ pub struct Inquiry {
     pub log_only: Vec<PolicyInfo>,
     /// What would help a caller who is denied.
     pub remedy: Explanation,
+    /// What of the circumstances would.
+    pub turns: Vec<Turn>,
     /// Whether everything above is all there is, apart from what `more` counts.
     pub is_complete: bool,
 }
@@ -93,8 +102,8 @@ pub struct Finding {
     pub values: Vec<Value>,
     /// What of the circumstances would have to be otherwise, for people.
     pub must: Option<String>,
-    /// Whether nothing but the arguments, the time and other circumstances is in its way.
-    pub is_circumstantial: bool,
+    /// What of the circumstances may make it come out as wanted.
+    lever: Option<Lever>,
     /// Its parts, where it has some: why it came out as it did.
     pub within: Vec<Self>,
     /// Whether one of those parts would be enough; else all of them are needed.
@@ -121,52 +130,7 @@ pub struct Value {
     pub is: String,
 }
 
-impl Inquiry {
-    /// What of the circumstances would turn it round as far as one policy goes, in words, where
-    /// nothing else is in the way of that policy: a permit that would then hold, all its parts
-    /// together; or a forbid that would no longer, by any one of them. Nothing of an allow.
-    pub fn circumstances(&self) -> Vec<(&PolicyInfo, Vec<String>)> {
-        let (is_denied, forbidden) = match &self.evaluation {
-            Some(evaluation) => (
-                !evaluation.allows(),
-                evaluation.verdict == Verdict::Forbidden,
-            ),
-            None => (false, false),
-        };
-        let permits = self.near.iter().filter(|_| is_denied && !forbidden);
-        let permits = permits.filter_map(|one| {
-            let all = one.findings.iter().map(Finding::turn);
-            Some((&one.policy, all.collect::<Option<Vec<_>>>()?))
-        });
-        let forbids = self.determining.iter().filter(|_| forbidden);
-        let forbids = forbids.filter_map(|one| {
-            let any: Vec<String> = one.findings.iter().filter_map(Finding::turn).collect();
-            (!any.is_empty()).then(|| (&one.policy, vec![any.join("; or ")]))
-        });
-        permits.chain(forbids).collect()
-    }
-}
-
 impl Finding {
-    /// What of the circumstances would make it come out otherwise; absent where more than those is in
-    /// its way, or where it cannot be evaluated.
-    fn turn(&self) -> Option<String> {
-        if !self.is_circumstantial || matches!(self.found, Found::Failed(_)) {
-            return None;
-        }
-        let parts = self.within.iter().map(Self::turn);
-        let parts: Vec<String> = if self.any {
-            parts.flatten().collect()
-        } else {
-            parts.collect::<Option<_>>()?
-        };
-        if parts.is_empty() {
-            let plain = || format!("`{}` must be {}", self.condition, self.wanted);
-            return Some(self.must.clone().unwrap_or_else(plain));
-        }
-        Some(parts.join(if self.any { "; or " } else { ", and " }))
-    }
-
     /// Whether the condition, and each part that is told, could be evaluated.
     fn is_clean(&self) -> bool {
         !matches!(self.found, Found::Failed(_)) && self.within.iter().all(Self::is_clean)
@@ -202,6 +166,7 @@ pub(super) fn inquire(engine: &Engine, listed: &[PolicyInfo], question: Question
         } else {
             Explanation::default()
         },
+        turns: Vec::new(),
         foresight,
         evaluation,
         determining: Vec::new(),
@@ -280,13 +245,46 @@ fn look(
         .filter(|live| !determining.contains(&live.id))
         .collect();
     teller.near(&candidates, missed, &other, inquiry);
+    inquiry.turns = turns(engine, question, inquiry);
+    let all_told = told(inquiry);
     let cut = [
         cut(&mut inquiry.determining),
         cut(&mut inquiry.overruled),
         cut(&mut inquiry.unclear),
         cut(&mut inquiry.log_only),
     ];
-    !cut.contains(&true) && !candidates.is_cut && !effort.is_spent()
+    all_told && !cut.contains(&true) && !candidates.is_cut && !effort.is_spent()
+}
+
+/// What of the circumstances would turn a denial round.
+fn turns(engine: &Engine, question: Question<'_>, inquiry: &Inquiry) -> Vec<Turn> {
+    match inquiry.evaluation.as_ref().map(|it| it.verdict) {
+        Some(Verdict::NotPermitted) => turn::turns(engine, question, &inquiry.near),
+        Some(Verdict::Forbidden) => turn::turns(engine, question, &inquiry.determining),
+        Some(Verdict::Allow | Verdict::ForbidFailed) | None => Vec::new(),
+    }
+}
+
+/// Leaves as many findings as there is room for, and says whether those are all.
+fn told(inquiry: &mut Inquiry) -> bool {
+    let mut left = MAX_FINDINGS;
+    let mut whole = true;
+    for one in inquiry.determining.iter_mut().chain(&mut inquiry.near) {
+        whole &= prune(&mut one.findings, &mut left);
+    }
+    whole
+}
+
+/// The same of these and the parts of each.
+fn prune(findings: &mut Vec<Finding>, left: &mut usize) -> bool {
+    let before = findings.len();
+    findings.truncate(*left);
+    *left = left.saturating_sub(findings.len());
+    let mut whole = findings.len() == before;
+    for finding in findings {
+        whole &= prune(&mut finding.within, left);
+    }
+    whole
 }
 
 /// Whether there was more than is told.

@@ -48,7 +48,13 @@ const CHECKS: u32 = 2_000;
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// The cases, and what is in each beside the policies in force.
-const CASES: [&str; 4] = ["nothing", "log-only", "log-only-context", "shadow-dir"];
+const CASES: [&str; 5] = [
+    "nothing",
+    "log-only",
+    "log-only-context",
+    "shadow-dir",
+    "shadow-dir-10000",
+];
 
 #[expect(clippy::print_stdout, reason = "the figures are this program's result")]
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
@@ -121,12 +127,17 @@ fn authorizer(case: &str, dir: &Path) -> Result<Arc<Authorizer>, Box<dyn Error>>
     match case {
         "log-only" => live.push_str(&tried("principal.tenant == \"guest\"")?),
         "log-only-context" => live.push_str(&tried("context.session == \"guest\"")?),
-        "nothing" | "shadow-dir" => {}
+        "nothing" | "shadow-dir" | "shadow-dir-10000" => {}
         other => return Err(format!("no such case: {other}").into()),
     }
     let snapshot = SnapshotCell::new(compile(&live, &config)?, config.authenticators.len());
-    if case == "shadow-dir" {
-        snapshot.publish_shadow(compile(&scene::policy_text(POLICIES)?, &config)?);
+    let in_dir = match case {
+        "shadow-dir" => POLICIES,
+        "shadow-dir-10000" => 10 * POLICIES,
+        _ => 0,
+    };
+    if in_dir > 0 {
+        snapshot.publish_shadow(compile(&scene::policy_text(in_dir)?, &config)?);
     }
     let names: Vec<_> = config
         .resources

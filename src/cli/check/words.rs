@@ -172,8 +172,8 @@ impl Page {
 
     fn help(&mut self, inquiry: &Inquiry) {
         let mut lines = about_caller(&inquiry.remedy);
-        for (policy, must) in inquiry.circumstances() {
-            lines.push(format!("{}: {}", policy.id, must.join(", and ")));
+        for turn in &inquiry.turns {
+            lines.push(format!("{}: {}", turn.policy.id, turn.must.join(", and ")));
         }
         if lines.is_empty() {
             return;

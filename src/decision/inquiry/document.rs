@@ -17,10 +17,14 @@ use crate::policy::Inquiry;
 use crate::policy::PolicyInfo;
 use crate::policy::PolicySnapshot;
 use crate::policy::Requirement;
+use crate::policy::inquiry;
 use crate::policy::inquiry::Finding;
 use crate::policy::inquiry::Found;
 use crate::policy::inquiry::Weighed;
 use crate::request::Operation;
+
+/// Most failures of one operation whose messages are told.
+const MAX_ERRORS: usize = 20;
 
 /// A policy.
 #[derive(Debug, Serialize)]
@@ -121,6 +125,8 @@ struct Unclear<'a> {
 
 #[derive(Serialize)]
 struct Failure<'a> {
+    /// Absent where it is the request that cannot be evaluated.
+    #[serde(skip_serializing_if = "str::is_empty")]
     policy: &'a str,
     message: &'a str,
 }
@@ -180,7 +186,8 @@ enum Part<'a> {
 #[derive(Serialize)]
 struct Circumstance<'a> {
     policy: &'a str,
-    must: Vec<String>,
+    must: &'a [String],
+    tried: Vec<Value<'a>>,
 }
 
 impl<'a> Document<'a> {
@@ -225,7 +232,8 @@ impl<'a> Document<'a> {
             self.reason = Some(decision.reason().as_str());
         }
         self.policies = policies.iter().map(|id| &**id).collect();
-        self.errors = failures.iter().map(|failure| &*failure.policy).collect();
+        let failed = failures.iter().map(|failure| &*failure.policy);
+        self.errors = failed.filter(|id| !id.is_empty()).collect();
     }
 }
 
@@ -257,6 +265,7 @@ impl<'a> Explained<'a> {
             unclear: unclear.collect(),
             log_only: inquiry.log_only.iter().map(Policy::of).collect(),
             errors: errors
+                .take(MAX_ERRORS)
                 .map(|failure| Failure {
                     policy: &failure.policy,
                     message: &failure.message,
@@ -275,7 +284,11 @@ impl<'a> Help<'a> {
             needs: parts(&rule.needs),
             missing: parts(&rule.missing),
         });
-        let circumstances = inquiry.circumstances().into_iter();
+        let circumstances = inquiry.turns.iter().map(|turn| Circumstance {
+            policy: &turn.policy.id,
+            must: &turn.must,
+            tried: values(&turn.tried),
+        });
         Self {
             roles_any: &remedy.roles_any,
             groups_any: &remedy.groups_any,
@@ -286,12 +299,7 @@ impl<'a> Help<'a> {
             missing_scopes: &remedy.missing_scopes,
             credential: remedy.credential_suffices,
             nothing_about_the_caller: remedy.nothing_helps,
-            circumstances: circumstances
-                .map(|(policy, must)| Circumstance {
-                    policy: &policy.id,
-                    must,
-                })
-                .collect(),
+            circumstances: circumstances.collect(),
         }
     }
 }
@@ -310,19 +318,20 @@ impl<'a> Condition<'a> {
             wanted: finding.wanted,
             found,
             error,
-            values: finding
-                .values
-                .iter()
-                .map(|value| Value {
-                    of: &value.of,
-                    is: &value.is,
-                })
-                .collect(),
+            values: values(&finding.values),
             must: finding.must.as_deref(),
             any: (has_parts && finding.any).then(within),
             all: (has_parts && !finding.any).then(within),
         }
     }
+}
+
+fn values(values: &[inquiry::Value]) -> Vec<Value<'_>> {
+    let all = values.iter().map(|value| Value {
+        of: &value.of,
+        is: &value.is,
+    });
+    all.collect()
 }
 
 fn told(weighed: &[Weighed]) -> Vec<Told<'_>> {

@@ -1,6 +1,7 @@
 //! What explanations say of the examples, and what holds for any policies and any request.
 
 mod properties;
+mod turns;
 mod words;
 
 use std::collections::BTreeSet;

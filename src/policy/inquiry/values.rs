@@ -199,7 +199,8 @@ fn paths(expression: &Expr) -> Vec<&Expr> {
     inside.into_iter().flat_map(paths).collect()
 }
 
-fn is_constant(expression: &Expr) -> bool {
+/// Whether an expression is the same for every request.
+pub(super) fn is_constant(expression: &Expr) -> bool {
     let variable = |part: &Expr| matches!(part, Expr::Var(_)).then_some(true);
     !expression.reduce(&variable, &|a, b| a || b, false)
 }

@@ -24,9 +24,6 @@ use super::Value;
 use super::scope;
 use super::words;
 use crate::policy::engine::Live;
-use crate::policy::guard;
-use crate::policy::reads;
-use crate::policy::reads::Fields;
 use crate::policy::solve::Effort;
 
 /// Most findings on one level.
@@ -176,7 +173,7 @@ impl Scene<'_> {
             found,
             values: Vec::new(),
             must: None,
-            is_circumstantial: within.iter().any(|part| part.is_circumstantial),
+            lever: None,
             within,
             any: true,
         }]
@@ -209,7 +206,7 @@ impl Scene<'_> {
             found,
             values,
             must: None,
-            is_circumstantial: within.iter().all(|part| part.is_circumstantial),
+            lever: None,
             within,
             any: false,
         }]
@@ -219,11 +216,6 @@ impl Scene<'_> {
         let Some(found) = self.put(condition).filter(|found| !found.is(wanted)) else {
             return Vec::new();
         };
-        let of_caller = condition.reduce(
-            &|part| guard::is_principal(part).then_some(true),
-            &|a, b| a || b,
-            false,
-        );
         vec![Finding {
             condition: shorten(&condition.to_string()),
             wanted,
@@ -233,11 +225,19 @@ impl Scene<'_> {
                 // That it cannot be evaluated is what stands in the way.
                 Found::Failed(_) => None,
             },
-            is_circumstantial: reads::of(condition) != Fields::NONE && !of_caller,
+            lever: match found {
+                Found::True | Found::False => self.lever(condition, wanted),
+                Found::Failed(_) => None,
+            },
             found,
             within: Vec::new(),
             any: false,
         }]
+    }
+
+    /// Whether the condition is as wanted.
+    pub(super) fn is(&self, condition: &Expr, wanted: bool) -> bool {
+        self.put(condition).is_some_and(|found| found.is(wanted))
     }
 
     /// What the condition comes out as; absent where there is no time.

@@ -10,6 +10,10 @@ use cedar_policy::pst::BinaryOp;
 use cedar_policy::pst::Expr;
 use cedar_policy::pst::UnaryOp;
 
+use super::lever;
+use super::lever::Subject;
+use super::lever::is_field;
+use super::lever::turned;
 use super::why::shorten;
 use crate::policy::guard;
 
@@ -127,59 +131,14 @@ fn relation(op: BinaryOp, wanted: bool, is_time: bool) -> Option<&'static str> {
     })
 }
 
-/// The same relation with its sides changed.
-fn turned(op: BinaryOp) -> Option<BinaryOp> {
-    Some(match op {
-        BinaryOp::Eq | BinaryOp::NotEq => op,
-        BinaryOp::Less => BinaryOp::Greater,
-        BinaryOp::LessEq => BinaryOp::GreaterEq,
-        BinaryOp::Greater => BinaryOp::Less,
-        BinaryOp::GreaterEq => BinaryOp::LessEq,
-        _ => return None,
-    })
-}
-
-/// What of the circumstances an expression is.
+/// What of the circumstances an expression is, as people call it.
 fn subject(expression: &Expr) -> Option<String> {
-    let plain = |words: &str| Some(words.to_owned());
-    match expression {
-        Expr::UnaryOp {
-            op: UnaryOp::ToTime,
-            expr,
-        } if is_field(expr, "now") => plain("the time of day"),
-        Expr::UnaryOp {
-            op: UnaryOp::ToDate,
-            expr,
-        } if is_field(expr, "now") => plain("the date"),
-        Expr::GetAttr { expr, attr } if is_context(expr) => plain(match attr.as_str() {
-            "now" => "the time",
-            "clientIp" => "the client's address",
-            "protocolVersion" => "the protocol version",
-            "requestId" => "the request id",
-            _ => return None,
-        }),
-        Expr::GetAttr { expr, attr } if is_field(expr, "http") => plain(match attr.as_str() {
-            "method" => "the HTTP method",
-            "host" => "the HTTP host",
-            "path" => "the HTTP path",
-            "origin" => "the origin",
-            _ => return None,
-        }),
-        Expr::GetAttr { expr, .. } => argument(expr),
-        _ => None,
-    }
+    Subject::of(expression).map(|subject| subject.words())
 }
 
 /// The argument that an expression is.
 fn argument(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::BinaryOp {
-            op: BinaryOp::GetTag,
-            left,
-            right,
-        } if is_field(left, "args") => Some(format!("the argument `{}`", guard::text(right)?)),
-        _ => None,
-    }
+    lever::argument(expression).map(|name| Subject::Argument(name).words())
 }
 
 /// A value that stands in the policy.
@@ -202,13 +161,4 @@ fn value(expression: &Expr) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn is_context(expression: &Expr) -> bool {
-    matches!(expression, Expr::Var(pst::Var::Context))
-}
-
-/// `context.<name>`
-fn is_field(expression: &Expr, name: &str) -> bool {
-    matches!(expression, Expr::GetAttr { expr, attr } if attr == name && is_context(expr))
 }
