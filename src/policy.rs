@@ -56,6 +56,7 @@ mod properties;
 mod reach;
 mod reads;
 mod report;
+mod schema_copy;
 mod shape;
 mod solve;
 mod standing;

@@ -803,7 +803,7 @@ fn a_completion_script_knows_every_command() {
 }
 
 /// Every command; then what its help must name beside the flags that all have.
-const COMMANDS: [(&str, &[&str]); 21] = [
+const COMMANDS: [(&str, &[&str]); 22] = [
     (
         "serve",
         &[
@@ -905,6 +905,7 @@ const COMMANDS: [(&str, &[&str]); 21] = [
             "1 failure",
         ],
     ),
+    ("bundle", &["build", "verify", "3 invalid policies"]),
     (
         "health",
         &["--config", "--address", "CEDARGATE_LISTEN_ADMIN"],

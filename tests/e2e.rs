@@ -368,7 +368,7 @@ fn an_edited_policy_is_in_force_within_two_seconds_and_a_broken_one_never() {
     let viewer = stack.viewer();
     assert_eq!(stack.call("set_alert", &viewer).status, 403);
     let file = stack.sidecar.policies().join("50-more.cedar");
-    let permit = "@id(\"more\") permit (principal, action == Mcp::Action::\"tools/call\", \
+    let permit = "@id(\"more\") permit (principal is Mcp::User, action == Mcp::Action::\"tools/call\", \
                   resource == Mcp::Tool::\"weather/set_alert\");\n";
     fs::write(&file, permit).unwrap();
     let edited = Instant::now();

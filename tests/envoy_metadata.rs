@@ -38,10 +38,10 @@ const RESOURCE: &str = "https://mcp.example.com/mcp";
 
 /// A policy that looks at arguments, on a tool of its own.
 const ALERTS: &str = r#"
-@id("alerts-in-oslo")
+@id("alerts-in-oslo") @allow("unknown-role, unknown-argument")
 permit (principal in Mcp::Role::"reporter", action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert")
 unless { context.args.hasTag("region") };
-@id("alerts-without-arguments")
+@id("alerts-without-arguments") @allow("unknown-role")
 permit (principal in Mcp::Role::"operator", action == Mcp::Action::"tools/call", resource == Mcp::Tool::"weather/set_alert");
 "#;
 

@@ -248,7 +248,7 @@ fn sixty_four_callers_see_one_policy_or_the_other() {
                 let text = if round % 2 == 0 {
                     "@id(\"flip\") @reason(\"flipped\") forbid (principal, action, resource);"
                 } else {
-                    "@id(\"flip\") permit (principal in Mcp::Role::\"nobody\", action, resource);"
+                    "@id(\"flip\") permit (principal in Mcp::Role::\"admin\", action, resource);"
                 };
                 fs::write(&flip, text).expect("written");
                 thread::sleep(Duration::from_millis(450));

@@ -2,7 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "policy_guide/blocks.rs"]
+mod blocks;
+#[path = "reloading/guide.rs"]
+mod guide;
 mod support;
+#[path = "reloading/writers.rs"]
+mod writers;
 
 use std::fs;
 use std::process::Command;

@@ -12,27 +12,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 use support::envoy::Envoy;
 use support::envoy::EnvoyConfig;
-use support::http::Request;
+use support::envoy::poll;
 use support::mcp;
 use support::mcp::McpServer;
 use support::process::READY;
 use support::sidecar::Sidecar;
 
-/// Reloads, unless `RELOADS` says otherwise.
-const RELOADS: u64 = 1_000;
-
-/// Callers of each kind, each sending one request after the other.
-const CALLERS: usize = 2;
+/// Reloads, unless `RELOADS` says otherwise: `RELOADS=1000 cargo test --test reloads -- --nocapture`
+/// takes some minutes, and says how many checks there were.
+const RELOADS: u64 = 150;
 
 /// What may be asked at any time with one answer only, whatever the state.
 const ALWAYS: &str = "get_forecast";
@@ -71,7 +67,7 @@ limits: {deadline: 1s}
 ";
 
 /// What was asked, how it was answered, and how often.
-type Answers = Mutex<BTreeMap<(&'static str, u16), u64>>;
+type Answers = BTreeMap<(&'static str, u16), u64>;
 
 struct House {
     sidecar: Sidecar,
@@ -106,13 +102,13 @@ impl House {
     }
 
     /// Asks until `stop`, one request after the other.
-    fn call(&self, what: &'static str, body: &str, answers: &Answers, stop: &AtomicBool) {
+    fn call(&self, what: &'static str, body: &str, stop: &AtomicBool) -> Answers {
+        let mut answers = Answers::new();
         while !stop.load(Ordering::SeqCst) {
-            let status = self.ask(body);
-            let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = answers.entry((what, status)).or_default();
+            let count = answers.entry((what, self.ask(body))).or_default();
             *count = count.saturating_add(1);
         }
+        answers
     }
 
     fn generation(&self) -> u64 {
@@ -125,13 +121,49 @@ impl House {
     fn reload(&self, to: u64) {
         self.sidecar.signal("HUP");
         let mut seen = 0;
-        let deadline = std::time::Instant::now() + READY;
-        while seen < to {
-            assert!(std::time::Instant::now() < deadline, "generation {seen}, not {to}");
-            thread::sleep(Duration::from_millis(5));
+        let is_done = poll(READY, || {
             seen = self.generation();
-        }
+            seen >= to
+        });
+        assert!(
+            is_done,
+            "generation {seen}, not {to}: {}",
+            self.sidecar.printed()
+        );
         assert_eq!(seen, to, "one reload a change");
+    }
+
+    /// Swaps the directory and reloads it so many times, one after the other.
+    fn flip(&self, times: u64, first: &str) {
+        let (dir, start) = (self.sidecar.policies(), self.generation());
+        for number in 1..=times {
+            swap(&dir, number);
+            self.reload(start + number);
+            // What is asked from now on is answered by what is in place now.
+            let expected = if number % 2 == 0 { 200 } else { 403 };
+            assert_eq!(self.ask(first), expected, "reload {number}");
+        }
+    }
+
+    /// How many records of decisions there are, and those that do not fit the policies which they say
+    /// they were made by.
+    fn records(&mut self) -> (usize, Vec<String>) {
+        let mut mixed = Vec::new();
+        let mut count = 0;
+        for line in self.sidecar.process().stdout().snapshot() {
+            let record: Value = serde_json::from_str(&line).expect("a record");
+            let generation = record["policy_generation"].as_u64().expect("a number");
+            let is_first_state = generation % 2 == 1;
+            let target = record["target"].as_str().expect("a target");
+            let is = |tool: &str| target.contains(&format!("weather/{tool}\""));
+            let is_allowed = record["operations"] == 1
+                && (is(ALWAYS) || is_first_state && is(FIRST) || !is_first_state && is(SECOND));
+            if record["decision"] != if is_allowed { "allow" } else { "deny" } {
+                mixed.push(line);
+            }
+            count += 1;
+        }
+        (count, mixed)
     }
 }
 
@@ -152,8 +184,8 @@ fn mount(dir: &Path) {
 }
 
 /// Puts the state of that number in place, in one step.
-fn swap(dir: &Path, number: usize) {
-    let (name, _) = STATES[number % STATES.len()];
+fn swap(dir: &Path, number: u64) {
+    let (name, _) = STATES[usize::from(number % 2 == 1)];
     let fresh = dir.join("..data_tmp");
     symlink(format!("..{name}"), &fresh).expect("a link");
     fs::rename(fresh, dir.join("..data")).expect("a swap");
@@ -167,41 +199,50 @@ fn wanted() -> u64 {
 
 #[test]
 fn every_answer_is_that_of_one_state() {
-    let house = House::start();
-    let dir = house.sidecar.policies();
-    let answers = Answers::default();
+    let mut house = House::start();
     let stop = AtomicBool::new(false);
-    let batch = format!("[{},{}]", mcp::call(FIRST, "{}"), mcp::call(SECOND, "{}"));
+    let first = mcp::call(FIRST, "{}");
     let asked = [
         ("always", mcp::call(ALWAYS, r#"{"city":"Oslo"}"#)),
         ("never", mcp::call(NEVER, "{}")),
-        ("first", mcp::call(FIRST, "{}")),
+        ("first", first.clone()),
         ("second", mcp::call(SECOND, "{}")),
-        ("both", batch),
+        (
+            "both",
+            format!(
+                "[{first},{}]",
+                mcp::call(SECOND, "{}").replace("\"id\":2", "\"id\":3")
+            ),
+        ),
     ];
     let reloads = wanted();
-    let start = house.generation();
-    thread::scope(|scope| {
-        let house = &house;
-        let _ended = Ended(&stop);
-        for (what, body) in &asked {
-            for _ in 0..CALLERS {
-                let (answers, stop) = (&answers, &stop);
-                scope.spawn(move || house.call(what, body, answers, stop));
-            }
-        }
-        for number in 1..=reloads {
-            swap(&dir, usize::try_from(number).expect("few"));
-            house.reload(start + number);
-            // What is asked from now on is answered by what is in place now.
-            let first = house.ask(&mcp::call(FIRST, "{}"));
-            let is_first = number % 2 == 0;
-            assert_eq!(first, if is_first { 200 } else { 403 }, "reload {number}");
-        }
+    #[expect(clippy::disallowed_methods, reason = "says how long it took")]
+    let begin = Instant::now();
+    let answers = thread::scope(|scope| {
+        let (house, stop) = (&house, &stop);
+        let callers: Vec<_> = asked
+            .iter()
+            .map(|(what, body)| scope.spawn(move || house.call(what, body, stop)))
+            .collect();
+        let ended = Ended(stop);
+        house.flip(reloads, &first);
+        drop(ended);
+        let answers = callers.into_iter().map(|caller| caller.join());
+        let answers = answers.flat_map(|answers| answers.expect("callers end"));
+        answers.collect::<Answers>()
     });
-    let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{reloads} reloads; answers: {answers:?}");
-    let seen: Vec<(&str, u16)> = answers.keys().copied().collect();
+    let took = begin.elapsed();
+    let checks: u64 = answers.values().sum();
+    let (records, mixed) = house.records();
+    println!(
+        "{reloads} reloads, {checks} checks, {records} records, {} mixed, {took:?}; {answers:?}",
+        mixed.len()
+    );
+    assert_eq!(mixed, Vec::<String>::new());
+    assert!(
+        u64::try_from(records).is_ok_and(|records| records >= checks),
+        "{records}"
+    );
     let expected = [
         ("always", 200),
         ("both", 403),
@@ -211,15 +252,14 @@ fn every_answer_is_that_of_one_state() {
         ("second", 200),
         ("second", 403),
     ];
-    assert_eq!(seen, expected);
+    assert_eq!(answers.into_keys().collect::<Vec<_>>(), expected);
     let metrics = house.sidecar.ask_admin("/metrics").text();
     let failed = "cedargate_policy_reload_total{outcome=\"failed\"} ";
-    assert!(
-        !metrics.lines().any(|line| line.starts_with(failed) && !line.ends_with(" 0")),
-        "{metrics}"
-    );
+    let has_failed = |line: &str| line.starts_with(failed) && !line.ends_with(" 0");
+    assert!(!metrics.lines().any(has_failed), "{metrics}");
 }
 
+/// Stops the callers, also when something before that has failed.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {

@@ -31,8 +31,8 @@ const FORBID: &str = "@id(\"no-forecast\")\n\
     forbid (principal, action == Mcp::Action::\"tools/call\", resource == Mcp::Tool::\"weather/get_forecast\");\n";
 
 /// Narrower than the starter set: nothing is allowed.
-const NOTHING: &str =
-    "@id(\"nobody\") permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
+const NOTHING: &str = "@id(\"nobody\") @allow(\"unknown-role\")\n\
+    permit (principal in Mcp::Role::\"nobody\", action, resource);\n";
 
 struct World {
     key: Key,

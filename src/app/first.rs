@@ -16,7 +16,6 @@ use crate::source::bundle;
 use crate::source::bundle::BundleSource;
 use crate::source::bundle::BundleStatus;
 use crate::source::bundle::BundleWatcher;
-use crate::source::policy_files;
 use crate::source::policy_files::PolicyWatcher;
 use crate::source::settling::Watched as _;
 
@@ -58,7 +57,7 @@ pub(super) async fn policies(
         let compiler = Compiler::for_config(&config);
         match (origin, &config.policies.bundle) {
             (PolicyOrigin::Directory, Some(rules)) => from_bundle(compiler, rules, clock),
-            (PolicyOrigin::Directory, None) => from_directory(compiler, &config),
+            (PolicyOrigin::Directory, None) => from_directory(compiler, &config, &*clock),
             (PolicyOrigin::Embedded, _) => {
                 compile(compiler, &PolicyFiles::embedded(), Watched::Nothing)
             }
@@ -86,10 +85,12 @@ fn compile(
     })
 }
 
-fn from_directory(compiler: Compiler, config: &Config) -> Result<First, Vec<Fault>> {
-    let dir = &config.policies.dir;
-    let files = policy_files::read(dir)?;
-    let watcher = PolicyWatcher::new(dir.clone(), files.digest());
+fn from_directory(
+    compiler: Compiler,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<First, Vec<Fault>> {
+    let (files, watcher) = PolicyWatcher::start(config.policies.dir.clone(), clock)?;
     compile(compiler, &files, Watched::Directory(watcher))
 }
 

@@ -28,6 +28,7 @@ use super::memory::Known;
 use super::principals::Mentions;
 use super::principals::Principals;
 use super::report;
+use super::schema_copy;
 use super::targets::Targets;
 use super::trial::Trial;
 use super::validate;
@@ -88,7 +89,7 @@ impl Compiler {
         let sorted = files::sort(files, &mut faults);
         files::check_manifest(files, &sorted, *requires_manifest, &mut faults);
         if let Some(copy) = sorted.schema {
-            files::check_schema_copy(copy, &mut faults);
+            schema_copy::check(copy, &mut faults);
         }
         let (schema, vocabulary) = words().map_err(|error| vec![report::broken(error)])?;
         memory

@@ -21,6 +21,8 @@ pub const ENTITIES_FILE: &str = "entities.json";
 pub const TOOLS_FILE: &str = "tools.json";
 /// Name of the file with facts about principals.
 pub const PRINCIPALS_FILE: &str = "principals.yaml";
+/// Nearly the name of that file. Nothing may be passed over in silence that was meant to have an effect.
+const NEARLY_PRINCIPALS: &str = "principals.yml";
 /// Name of the optional list of all files with their hashes.
 pub const MANIFEST_FILE: &str = manifest::MANIFEST_FILE;
 /// The subdirectory that holds tests, and therefore no policies.
@@ -48,7 +50,13 @@ pub fn max_bytes(name: &str) -> usize {
 /// its case is handed over too, so that compiling can refuse it.
 pub fn has_meaning(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let names = [SCHEMA_FILE, ENTITIES_FILE, TOOLS_FILE, PRINCIPALS_FILE];
+    let names = [
+        SCHEMA_FILE,
+        ENTITIES_FILE,
+        TOOLS_FILE,
+        PRINCIPALS_FILE,
+        NEARLY_PRINCIPALS,
+    ];
     lower.ends_with(POLICY_SUFFIX)
         || names.contains(&&*lower)
         || name.eq_ignore_ascii_case(MANIFEST_FILE)
@@ -207,37 +215,6 @@ fn is_read(path: &str) -> bool {
     has_meaning(name) && path != MANIFEST_FILE && !is_test && !is_hidden
 }
 
-/// A copy of the schema that says something else would mislead whoever edits by it.
-pub(super) fn check_schema_copy(copy: &Source, faults: &mut Vec<Fault>) {
-    let lines = |text: &str| text.replace("\r\n", "\n");
-    if lines(&copy.text) == lines(SCHEMA) {
-        return;
-    }
-    let mut start = 0_usize;
-    let mut ours = SCHEMA.lines();
-    let span = copy
-        .text
-        .split_inclusive('\n')
-        .find_map(|line| {
-            let here = start;
-            start = start.saturating_add(line.len());
-            let differs = ours.next() != Some(line.trim_end_matches(['\r', '\n']));
-            differs.then_some(here..start)
-        })
-        .unwrap_or(copy.text.len()..copy.text.len());
-    faults.push(
-        Fault::error(
-            copy,
-            Some(span),
-            "the copy differs from the built-in schema",
-        )
-        .help(
-            "remove the file, or write it anew with `cedargate schema cedar`; the schema cannot \
-             be changed",
-        ),
-    );
-}
-
 fn no_policies() -> Fault {
     let nowhere = Source {
         name: "policies".into(),
@@ -386,23 +363,5 @@ mod tests {
                  nobody may do anything; add one, if only a `forbid`)"
             )
         );
-    }
-
-    #[test]
-    fn a_copy_of_the_schema_may_differ_in_line_ends_only() {
-        let check = |text: &str| {
-            let mut faults = Vec::new();
-            check_schema_copy(&source(SCHEMA_FILE, text), &mut faults);
-            faults.into_iter().next().and_then(|fault| fault.position)
-        };
-        assert_eq!(check(SCHEMA), None);
-        assert_eq!(check(&SCHEMA.replace('\n', "\r\n")), None);
-        let line = |text: &str| check(text).map(|position| position.line);
-        assert_eq!(
-            line(&SCHEMA.replacen("entity Role", "entity Rolle", 1)),
-            Some(6)
-        );
-        assert_eq!(line(""), Some(1));
-        assert!(line(&format!("{SCHEMA}// more\n")).is_some());
     }
 }

@@ -258,7 +258,7 @@ mod tests {
             ("principal, action, resource", MANY),
             ("principal in Mcp::Role::\"r#\", action, resource", 1),
             ("principal, action, resource == Mcp::Tool::\"s/t#\"", 0),
-            ("principal, action == Mcp::Action::\"get\", resource", 0),
+            ("principal, action == Mcp::Action::\"GET\", resource", 0),
         ] {
             let forbid = format!("forbid ({scope}) when {{ principal.scopes.contains(\"s#\") }}");
             assert_eq!(cost(&forbid), [expected; 2], "{scope}");

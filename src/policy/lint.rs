@@ -80,11 +80,15 @@ pub(super) fn lint(directory: &Directory<'_>, faults: &mut Vec<Fault>) {
     let stranger = Stranger::new(directory.vocabulary);
     let of_strangers = (directory.vocabulary, &stranger);
     for (loaded, tree) in directory.policies {
+        let before = faults.len();
         everyone::lint(loaded, tree.body(), of_strangers, faults);
         impossible::lint(loaded, tree.body(), &stranger, faults);
         evasion::lint(loaded, tree.body(), faults);
         operators::lint(loaded, tree.body(), faults);
         arguments::lint(loaded, tree.body(), &world.tools, faults);
+        if let Some(own) = faults.get_mut(before..) {
+            own.sort_by_key(|fault| fault.position);
+        }
         named.extend(names::of_policy(tree.body()));
     }
     if directory.policies_are_whole {

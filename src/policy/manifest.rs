@@ -117,7 +117,8 @@ impl Manifest {
 }
 
 /// How the file is made.
-const HELP: &str = "a writer writes it last, with `find . -type f | xargs sha256sum > SHA256SUMS`";
+const HELP: &str =
+    "it is written last, by `find . -type f -exec sha256sum {} + > SHA256SUMS` in the directory";
 
 /// A directory that must have a manifest has none.
 pub fn missing() -> Fault {

@@ -3,9 +3,6 @@
 //! A file with the same text is not read again, and a policy with the same text is not worked out
 //! again, wherever it stands now. What is kept is bounded by the files that were compiled last.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::btree_map::Entry;
@@ -200,3 +197,6 @@ fn batches<'a>(policies: &[&'a Loaded]) -> Vec<Vec<&'a Loaded>> {
 fn broken() -> Fault {
     report::broken("the policies could not be compiled".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! A folder of text files, read whole: every file that is wanted, or none.
 
+use std::borrow::Cow;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -9,8 +10,8 @@ use std::path::PathBuf;
 
 use crate::fault::Fault;
 use crate::fault::Source;
-use crate::policy::files::MAX_FILE_BYTES;
 use crate::policy::files::MAX_FILES;
+use crate::policy::files::max_bytes;
 use crate::source::settling::Stamp;
 
 /// Deepest accepted subdirectory.
@@ -119,12 +120,8 @@ impl<'a> Walk<'a> {
         let mut entries = match list(dir) {
             Ok(entries) => entries,
             Err(error) => {
-                let name = if below.is_empty() {
-                    dir.to_string_lossy()
-                } else {
-                    below.into()
-                };
-                return self.fault(&name, &format!("the directory cannot be read: {error}"));
+                let message = format!("the directory cannot be read: {error}");
+                return self.fault(&shown(dir, below), &message);
             }
         };
         entries.sort();
@@ -134,7 +131,7 @@ impl<'a> Walk<'a> {
             }
             self.entries = self.entries.saturating_add(1);
             if self.entries > MAX_ENTRIES || self.files.len() > MAX_FILES {
-                return self.give_up(below, "there are too many files");
+                return self.give_up(&shown(dir, below), "there are too many files");
             }
             self.entry(&path, below, depth);
         }
@@ -179,7 +176,7 @@ impl<'a> Walk<'a> {
     }
 
     fn file(&mut self, path: &Path, name: String) {
-        match text(path) {
+        match text(path, max_bytes(&name)) {
             Ok(text) => {
                 self.bytes = self.bytes.saturating_add(text.len());
                 if self.bytes > MAX_TOTAL_BYTES {
@@ -209,6 +206,15 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The name of a folder; of the first one it is the whole path.
+fn shown<'a>(dir: &'a Path, below: &'a str) -> Cow<'a, str> {
+    if below.is_empty() {
+        dir.to_string_lossy()
+    } else {
+        below.into()
+    }
+}
+
 fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
     #[expect(clippy::disallowed_methods, reason = "this is where folders are read")]
     let entries = fs::read_dir(dir)?;
@@ -218,15 +224,15 @@ fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// The text of a file that may be growing.
-fn text(path: &Path) -> io::Result<String> {
-    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+/// The text of a file that may be growing, up to `most` bytes.
+fn text(path: &Path, most: usize) -> io::Result<String> {
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(most.saturating_add(1))
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        let message = format!("it is larger than {MAX_FILE_BYTES} bytes");
+    if bytes.len() > most {
+        let message = format!("it is larger than {most} bytes");
         return Err(io::Error::other(message));
     }
     String::from_utf8(bytes).map_err(|error| {

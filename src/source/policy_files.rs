@@ -1,10 +1,13 @@
 //! The policy directory, read whole: every file that has a meaning, or none.
 
+#[cfg(test)]
+mod scene;
 mod watcher;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 pub use self::watcher::PolicyWatcher;
 use crate::fault::Fault;
@@ -32,14 +35,34 @@ pub fn read(dir: &Path) -> Result<PolicyFiles, Vec<Fault>> {
 }
 
 fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>> {
-    // Resolved once, so that a swap of the link in the middle cannot mix two states.
-    let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
+    // Resolved once, so that a swap of a link in the middle cannot mix two states.
+    let place = place(dir);
     let wanted = Wanted {
         file: has_meaning,
         any_folder: false,
         not_below: Some(TESTS_DIRECTORY),
     };
-    folder::read_stamped(mounted.as_deref().unwrap_or(dir), wanted, stamp).map(PolicyFiles::new)
+    let files = folder::read_stamped(place.as_deref().unwrap_or(dir), wanted, stamp)?;
+    // What a link has turned away from is soon removed, file by file, and what is left looks whole.
+    if self::place(dir) != place {
+        return Err(vec![about(dir, "it was replaced while it was read")]);
+    }
+    Ok(PolicyFiles::new(files))
+}
+
+/// Where the files really are; absent where there is no directory.
+fn place(dir: &Path) -> Option<PathBuf> {
+    let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
+    mounted.or_else(|_| fs::canonicalize(dir)).ok()
+}
+
+/// A fault of the directory itself.
+fn about(dir: &Path, message: &str) -> Fault {
+    let source = Source {
+        name: dir.to_string_lossy().into(),
+        text: "".into(),
+    };
+    Fault::error(&source, None, message).hide_excerpt()
 }
 
 /// Reads the tests in a folder, or the one file of them: every `*.yaml`, named by its whole path.
@@ -71,117 +94,4 @@ fn is_test(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
-
-    use tempfile::TempDir;
-    use tempfile::tempdir;
-
-    use super::*;
-    use crate::policy::files::MAX_FILE_BYTES;
-
-    fn with(files: &[(&str, &str)]) -> TempDir {
-        let dir = tempdir().unwrap();
-        for (name, text) in files {
-            write(dir.path(), name, text);
-        }
-        dir
-    }
-
-    fn write(dir: &Path, name: &str, text: &str) {
-        let path = dir.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn names(dir: &Path) -> Vec<String> {
-        let files = read(dir).unwrap().files;
-        files.iter().map(|file| file.name.to_string()).collect()
-    }
-
-    fn faults(dir: &Path) -> Vec<String> {
-        let faults = read(dir).unwrap_err();
-        faults.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn only_what_has_a_meaning_is_read() {
-        let dir = with(&[
-            ("b.cedar", "b"),
-            ("a/c.cedar", "c"),
-            ("a/tests/d.cedar", "d"),
-            ("tests/e.cedar", "e"),
-            ("SHA256SUMS", ""),
-            ("tools.json", "{}"),
-            ("Tools.json", "{}"),
-            ("principals.yaml", ""),
-            ("README.md", "no"),
-            ("f.cedar.bak", "no"),
-            (".g.cedar", "no"),
-            (".git/h.cedar", "no"),
-        ]);
-        assert_eq!(
-            names(dir.path()),
-            [
-                "SHA256SUMS",
-                "Tools.json",
-                "a/c.cedar",
-                "a/tests/d.cedar",
-                "b.cedar",
-                "principals.yaml",
-                "tools.json"
-            ]
-        );
-    }
-
-    #[test]
-    fn links_in_a_circle_are_one_fault() {
-        let dir = with(&[("a.cedar", "a")]);
-        for name in ["x", "y", "z"] {
-            symlink(dir.path(), dir.path().join(name)).unwrap();
-        }
-        let faults = faults(dir.path());
-        assert_eq!(faults.len(), 1, "{} faults", faults.len());
-        assert!(faults[0].contains("nested too deeply"), "{faults:?}");
-    }
-
-    #[test]
-    fn one_bad_file_fails_the_whole_read() {
-        let dir = with(&[
-            ("a.cedar", "a"),
-            ("big.cedar", &" ".repeat(MAX_FILE_BYTES + 1)),
-        ]);
-        fs::write(dir.path().join("bin.cedar"), b"ab\xff").unwrap();
-        symlink(dir.path().join("nowhere"), dir.path().join("gone.cedar")).unwrap();
-        symlink("/dev/null", dir.path().join("null.cedar")).unwrap();
-        symlink("/dev/null", dir.path().join("ignored")).unwrap();
-        let odd = OsStr::from_bytes(b"odd\xff.cedar");
-        fs::write(dir.path().join(odd), "").unwrap();
-        let expected = [
-            "big.cedar: error: the file cannot be read: it is larger than 1048576 bytes",
-            "bin.cedar: error: the file cannot be read: it is not UTF-8 at byte 2",
-            "gone.cedar: error: the file cannot be read: No such file",
-            "null.cedar: error: this is not a regular file",
-            "odd\u{fffd}.cedar: error: the name is not UTF-8",
-        ];
-        let faults = faults(dir.path());
-        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
-        for (fault, expected) in faults.iter().zip(expected) {
-            assert!(fault.starts_with(expected), "{fault}");
-        }
-        let nowhere = read(&dir.path().join("nowhere")).unwrap_err();
-        assert_eq!(nowhere.len(), 1);
-    }
-
-    #[test]
-    fn a_directory_inside_itself_ends() {
-        let dir = with(&[("a.cedar", "a")]);
-        symlink(dir.path(), dir.path().join("loop")).unwrap();
-        assert!(
-            faults(dir.path())
-                .iter()
-                .any(|fault| fault.contains("too deeply"))
-        );
-    }
-}
+mod tests;

@@ -10,7 +10,6 @@ use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 use std::os::unix::fs::MetadataExt;
-
 use std::time::Duration;
 
 use crate::fault::Fault;
@@ -20,7 +19,11 @@ pub type Digest = [u8; 32];
 
 /// Stands for which files and folders were read, and when each was last written to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stamp(DefaultHasher);
+pub(super) struct Stamp {
+    all: DefaultHasher,
+    /// When the last of them was, in seconds since 1970.
+    newest: Option<i64>,
+}
 
 impl Stamp {
     /// Takes in a file or a folder; best before its content is read, so that what is written
@@ -29,11 +32,21 @@ impl Stamp {
         let place = (metadata.dev(), metadata.ino(), metadata.size());
         let written = (metadata.mtime(), metadata.mtime_nsec());
         let changed = (metadata.ctime(), metadata.ctime_nsec());
-        (place, written, changed).hash(&mut self.0);
+        (place, written, changed).hash(&mut self.all);
+        let newest = metadata.mtime().max(metadata.ctime());
+        self.newest = self.newest.max(Some(newest));
+    }
+
+    /// Whether nothing was written to in the last second or two before `now_ms`, as far as the clock of
+    /// the file system can be believed.
+    pub(super) fn is_old(&self, now_ms: i64) -> bool {
+        let now = now_ms.div_euclid(1_000);
+        self.newest
+            .is_some_and(|newest| newest < now.saturating_sub(1))
     }
 
     fn value(&self) -> u64 {
-        self.0.finish()
+        self.all.finish()
     }
 }
 
@@ -137,6 +150,133 @@ impl Settling {
                 self.failing = Some(seen);
                 Poll::Failed(faults)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    /// A stamp that differs with the number.
+    fn stamp(number: u64) -> Stamp {
+        let mut stamp = Stamp::default();
+        number.hash(&mut stamp.all);
+        stamp
+    }
+
+    fn fault() -> Vec<Fault> {
+        let source = crate::fault::Source {
+            name: "a".into(),
+            text: "".into(),
+        };
+        vec![Fault::error(&source, None, "bad")]
+    }
+
+    /// What is in force is 0, what is bad is 9, and what no accepting helps is 8.
+    fn look(seen: &mut Settling, written: u64, content: u8) -> Poll<u8> {
+        let found = match content {
+            9 => Err(fault()),
+            content => Ok(([content; 32], content)),
+        };
+        let accept = |content| match content {
+            8 => Err(fault()),
+            content => Ok(content),
+        };
+        seen.look(&stamp(written), found, accept)
+    }
+
+    #[test]
+    fn looks_lead_to_what_they_should() {
+        use Poll::Changed;
+        use Poll::Failed;
+        use Poll::Recovered;
+        use Poll::Settling as Unsettled;
+        use Poll::Unchanged;
+        let cases: [(&str, Vec<(u64, u8, Poll<u8>)>); 7] = [
+            (
+                "twice the same in a row",
+                vec![(1, 1, Unsettled), (1, 1, Changed(1)), (1, 1, Unchanged)],
+            ),
+            (
+                "written to in between, with the same content",
+                vec![(1, 1, Unsettled), (2, 1, Unsettled), (2, 1, Changed(1))],
+            ),
+            (
+                "back and forth",
+                vec![
+                    (1, 1, Unsettled),
+                    (2, 0, Unchanged),
+                    (1, 1, Unsettled),
+                    (3, 2, Unsettled),
+                    (1, 1, Unsettled),
+                ],
+            ),
+            (
+                "bad, and good again",
+                vec![
+                    (1, 9, Unsettled),
+                    (1, 9, Failed(fault())),
+                    (1, 9, Unchanged),
+                    (0, 0, Recovered),
+                    (0, 0, Unchanged),
+                ],
+            ),
+            (
+                "bad, and good in another way",
+                vec![
+                    (1, 9, Unsettled),
+                    (1, 9, Failed(fault())),
+                    (2, 1, Unsettled),
+                    (2, 9, Unchanged),
+                    (2, 1, Unsettled),
+                    (2, 1, Changed(1)),
+                    (2, 1, Unchanged),
+                ],
+            ),
+            (
+                "read, and not accepted",
+                vec![
+                    (1, 8, Unsettled),
+                    (1, 8, Failed(fault())),
+                    (2, 8, Unchanged),
+                    (3, 0, Recovered),
+                ],
+            ),
+            (
+                "touched, and otherwise the same",
+                vec![(1, 0, Unchanged), (2, 0, Unchanged)],
+            ),
+        ];
+        for (name, steps) in cases {
+            let mut seen = Settling::new([0; 32]);
+            for (number, (written, content, expected)) in steps.into_iter().enumerate() {
+                let found = look(&mut seen, written, content);
+                assert_eq!(found, expected, "{name}, look {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_to_of_late_is_not_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let metadata = File::create(path).unwrap().metadata().unwrap();
+        let mut stamp = Stamp::default();
+        assert!(!stamp.is_old(i64::MAX), "nothing was read");
+        stamp.add(&metadata);
+        let written = metadata.mtime() * 1_000;
+        for (now, expected) in [
+            (i64::MIN, false),
+            (0, false),
+            (written, false),
+            (written + 1_999, false),
+            (written + 2_000, true),
+            (i64::MAX, true),
+        ] {
+            assert_eq!(stamp.is_old(now), expected, "{}", now - written);
         }
     }
 }

@@ -135,7 +135,7 @@ fn of_letters() -> Vec<Case> {
         ),
         case(
             Lint::ConfusableIdentifier,
-            on("principal has \"say\u{2bc}n\" || true"),
+            on("principal has \"say\u{1d421}n\" || true"),
             on("true"),
         ),
     ]

@@ -96,11 +96,12 @@ impl BundleServer {
             let answer = lock(&answer).clone();
             let not_modified = respond(&answer, head, stream);
             let mut sent = lock(&sent);
-            if not_modified {
-                sent.not_modified += 1;
+            let count = if not_modified {
+                &mut sent.not_modified
             } else {
-                sent.whole += 1;
-            }
+                &mut sent.whole
+            };
+            *count = count.saturating_add(1);
         };
         let server = FakeIssuer::start_tls_at(self.port, &self.presented, serve);
         self.running = Some(server);
@@ -129,14 +130,15 @@ fn respond(answer: &Answer, head: &str, stream: &mut dyn Write) -> bool {
             ok(body, body.len(), &format!("etag: {tag}\r\n"))
         }
         Answer::Bytes(body) => ok(body, body.len(), ""),
-        Answer::Short(body) => ok(body, body.len() + 1, ""),
+        Answer::Short(body) => ok(body, body.len().saturating_add(1), ""),
         Answer::Head(head) => {
             format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into()
         }
         Answer::Endless => {
             let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
             drop(stream.write_all(head.as_bytes()));
-            while stream.write_all(&[0x1f; 65_536]).is_ok() {}
+            let part = vec![0x1f; 65_536];
+            while stream.write_all(&part).is_ok() {}
             return false;
         }
     };

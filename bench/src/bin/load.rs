@@ -1,9 +1,11 @@
 //! `cargo run --release -p cedargate-bench --bin load`: how long the first load of a policy directory
-//! takes, and a reload after one policy has changed, and how much memory that needs.
+//! takes, and a reload after one policy has changed, and how much memory that needs. Arguments are
+//! numbers of policies instead of the usual ones.
 //!
 //! Pin it to one core (`taskset -c 0`) for the figures of a container that has one. Beside each time
 //! stands that of the processor, which a busy machine changes less.
 
+use std::env;
 use std::error::Error;
 use std::fmt;
 use std::fmt::Write;
@@ -22,6 +24,9 @@ use cedargate::policy::PolicySnapshot;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How many policies there are, where nobody says otherwise.
+const USUAL: [usize; 3] = [10, 1_000, 10_000];
+
 /// Policies in one file.
 const IN_A_FILE: usize = 500;
 
@@ -33,7 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let config = configuration(folder.path())?;
     println!("policies | first load | reload, one changed | reload, none changed | memory, peak");
-    for count in [10, 1_000, 10_000] {
+    let asked: Vec<usize> = env::args()
+        .skip(1)
+        .map(|number| number.parse())
+        .collect::<Result<_, _>>()?;
+    for count in if asked.is_empty() { USUAL.to_vec() } else { asked } {
         let mut compiler = Compiler::for_config(&config);
         let (first, mut snapshot) = compile(&mut compiler, &files(count, 0)?, 1)?;
         let mut one_changed = Vec::new();

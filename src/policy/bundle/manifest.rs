@@ -254,11 +254,20 @@ mod tests {
         assert_eq!(read, Manifest::of(0, None, &files));
     }
 
+    fn with(rest: &str) -> String {
+        format!(r#"{{"format":1,{rest}"#)
+    }
+
+    fn expect(cases: impl IntoIterator<Item = (String, ManifestFault)>) {
+        for (text, fault) in cases {
+            assert_eq!(parse(&text), Err(fault), "{text}");
+        }
+    }
+
     #[test]
-    fn what_is_refused() {
-        let with = |rest: &str| format!(r#"{{"format":1,{rest}"#);
-        for (text, fault) in [
-            ("".to_owned(), ManifestFault::Json(JsonFault::Malformed)),
+    fn what_is_no_manifest() {
+        expect([
+            (String::new(), ManifestFault::Json(JsonFault::Malformed)),
             ("[]".to_owned(), ManifestFault::Format),
             (
                 r#"{"format":2,"revision":1,"files":{"a":ENTRY}}"#.to_owned(),
@@ -269,74 +278,68 @@ mod tests {
                 ManifestFault::Json(JsonFault::RepeatedMember),
             ),
             (
-                with(r#""revision":1,"files":{"a":ENTRY,"a":ENTRY}}"#),
-                ManifestFault::Json(JsonFault::RepeatedMember),
-            ),
-            (
                 with(r#""revision":1,"expires":1,"files":{"a":ENTRY}}"#),
                 ManifestFault::Unknown("expires".to_owned()),
             ),
+        ]);
+    }
+
+    #[test]
+    fn members_that_are_refused() {
+        for (member, rest) in [
+            ("revision", r#""files":{"a":ENTRY}}"#),
+            ("revision", r#""revision":-1,"files":{"a":ENTRY}}"#),
             (
-                with(r#""files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("revision"),
+                "revision",
+                r#""revision":9007199254740992,"files":{"a":ENTRY}}"#,
+            ),
+            ("revision", r#""revision":"1","files":{"a":ENTRY}}"#),
+            (
+                "not_after",
+                r#""revision":1,"not_after":null,"files":{"a":ENTRY}}"#,
             ),
             (
-                with(r#""revision":-1,"files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("revision"),
+                "not_after",
+                r#""revision":1,"not_after":"tomorrow","files":{"a":ENTRY}}"#,
+            ),
+            ("files", r#""revision":1}"#),
+        ] {
+            expect([(with(rest), ManifestFault::Malformed(member))]);
+        }
+    }
+
+    #[test]
+    fn files_that_are_refused() {
+        let of = |files: &str| with(&format!(r#""revision":1,"files":{{{files}}}}}"#));
+        let entry = |name: &str| ManifestFault::Entry(name.to_owned());
+        expect([
+            (of(""), ManifestFault::Count),
+            (
+                of(r#""a":ENTRY,"a":ENTRY"#),
+                ManifestFault::Json(JsonFault::RepeatedMember),
             ),
             (
-                with(r#""revision":9007199254740992,"files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("revision"),
-            ),
-            (
-                with(r#""revision":"1","files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("revision"),
-            ),
-            (
-                with(r#""revision":1,"not_after":null,"files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("not_after"),
-            ),
-            (
-                with(r#""revision":1,"not_after":"tomorrow","files":{"a":ENTRY}}"#),
-                ManifestFault::Malformed("not_after"),
-            ),
-            (with(r#""revision":1}"#), ManifestFault::Malformed("files")),
-            (with(r#""revision":1,"files":{}}"#), ManifestFault::Count),
-            (
-                with(r#""revision":1,"files":{"../a":ENTRY}}"#),
+                of(r#""../a":ENTRY"#),
                 ManifestFault::Name(name::check("../a").unwrap_err()),
             ),
             (
-                with(r#""revision":1,"files":{"a":ENTRY,"A":ENTRY}}"#),
+                of(r#""a":ENTRY,"A":ENTRY"#),
                 ManifestFault::Name(NameFault::Case("A".to_owned(), "a".to_owned())),
             ),
-            (
-                with(r#""revision":1,"files":{"manifest.json":ENTRY}}"#),
-                ManifestFault::Entry("manifest.json".to_owned()),
-            ),
-            (
-                with(r#""revision":1,"files":{"a":{"sha256":"ba","size":3}}}"#),
-                ManifestFault::Entry("a".to_owned()),
-            ),
-            (
-                with(r#""revision":1,"files":{"a":3}}"#),
-                ManifestFault::Entry("a".to_owned()),
-            ),
+            (of(r#""manifest.json":ENTRY"#), entry("manifest.json")),
+            (of(r#""a":{"sha256":"ba","size":3}"#), entry("a")),
+            (of(r#""a":3"#), entry("a")),
+        ]);
+        for (from, to) in [
+            (":3", ":-3"),
+            ("ba78", "BA78"),
+            ("ba78", "+a78"),
+            (":3", ":3,\"mode\":1"),
         ] {
-            assert_eq!(parse(&text), Err(fault), "{text}");
-        }
-        for entry in [
-            ENTRY.replace(":3", ":-3"),
-            ENTRY.replace("ba78", "BA78"),
-            ENTRY.replace("ba78", "+a78"),
-            ENTRY.replace(":3", ":3,\"mode\":1"),
-        ] {
-            let text = format!(r#"{{"format":1,"revision":1,"files":{{"a":{entry}}}}}"#);
-            let fault = Err(ManifestFault::Entry("a".to_owned()));
-            assert_eq!(parse(&text), fault, "{text}");
+            let text = of(&format!(r#""a":{}"#, ENTRY.replace(from, to)));
+            expect([(text, entry("a"))]);
         }
         let large = ENTRY.replace(":3", &format!(":{}", MAX_BYTES + 1));
-        let text = format!(r#"{{"format":1,"revision":1,"files":{{"a":{large}}}}}"#);
-        assert_eq!(parse(&text), Err(ManifestFault::TooLarge));
+        expect([(of(&format!(r#""a":{large}"#)), ManifestFault::TooLarge)]);
     }
 }

@@ -89,11 +89,12 @@ fn signed_again(bundle: &Bundle) -> UnverifiedBundle {
     copy
 }
 
+type Change = fn(&mut BTreeMap<String, Vec<u8>>);
+
 #[test]
 fn whatever_is_not_as_it_was_signed_is_refused() {
-    type Files = BTreeMap<String, Vec<u8>>;
     let name = |name: &str| name.to_owned();
-    let cases: [(fn(&mut Files), BundleFault); 8] = [
+    let cases: [(Change, BundleFault); 8] = [
         (
             |files| drop(files.remove(MANIFEST_FILE)),
             BundleFault::Missing(MANIFEST_FILE),
@@ -171,22 +172,33 @@ fn signature_fault(signature: &str, keys: &KeySet) -> Option<SignatureFault> {
     }
 }
 
-#[test]
-fn signatures() {
-    let manifest = signed(1, None).files()[MANIFEST_FILE].clone();
-    let es256 = |header: &Value| sealed(&manifest, header, testing::p256(), Algorithm::Es256);
-    let good = es256(&header());
+/// The manifest of [`changed`], which [`signature_fault`] judges signatures over.
+fn manifest() -> Vec<u8> {
+    signed(1, None).files()[MANIFEST_FILE].clone()
+}
+
+fn expect_signatures<const N: usize>(cases: [(String, Option<&str>); N]) {
     let keys = keys();
+    for (signature, fault) in cases {
+        let found = signature_fault(&signature, &keys).map(|fault| fault.to_string());
+        match (found, fault) {
+            (None, None) => {}
+            (Some(found), Some(fault)) if found.contains(fault) => {}
+            (found, fault) => panic!("{signature}: {found:?}, not {fault:?}"),
+        }
+    }
+}
+
+#[test]
+fn forms_of_signatures() {
+    let manifest = manifest();
+    let good = sealed(&manifest, &header(), testing::p256(), Algorithm::Es256);
     let attached = {
         let (head, signature) = good.split_once("..").unwrap();
         format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(&manifest))
     };
     let unsigned = format!("{}..", good.split_once("..").unwrap().0);
-    let other = testing::fresh_p256();
-    // The public key as a secret: what a library that trusts `alg` would accept.
-    let confused = Signer::Secret(testing::p256().public_pem().into_bytes());
-    let hs256 = with(header(), &json!({"alg": "HS256"}));
-    for (signature, fault) in [
+    expect_signatures([
         (good.clone(), None),
         (format!("{good}\n"), None),
         (format!("{good}\n\n"), Some("refused")),
@@ -196,6 +208,18 @@ fn signatures() {
         ("..".to_owned(), Some("refused")),
         ("a.b".to_owned(), Some("detached content")),
         (format!("{good}{}", "A".repeat(5_000)), Some("longer than")),
+    ]);
+}
+
+#[test]
+fn keys_and_headers_of_signatures() {
+    let manifest = manifest();
+    let es256 = |header: &Value| sealed(&manifest, header, testing::p256(), Algorithm::Es256);
+    let other = testing::fresh_p256();
+    // The public key as a secret: what a library that trusts `alg` would accept.
+    let confused = Signer::Secret(testing::p256().public_pem().into_bytes());
+    let hs256 = with(header(), &json!({"alg": "HS256"}));
+    expect_signatures([
         (
             sealed(&manifest, &header(), &other, Algorithm::Es256),
             Some("does not verify"),
@@ -235,14 +259,7 @@ fn signatures() {
         ),
         // A key without a name answers to every name.
         (es256(&with(header(), &json!({"kid": "x"}))), None),
-    ] {
-        let found = signature_fault(&signature, &keys).map(|fault| fault.to_string());
-        match (found, fault) {
-            (None, None) => {}
-            (Some(found), Some(fault)) if found.contains(fault) => {}
-            (found, fault) => panic!("{signature}: {found:?}, not {fault:?}"),
-        }
-    }
+    ]);
 }
 
 #[test]
@@ -253,7 +270,7 @@ fn keys_can_be_rotated() {
         ..signer.local(Algorithm::Es256)
     };
     let both = of_keys(&[local(testing::p256(), "new"), local(&other, "old")]);
-    let manifest = signed(1, None).files()[MANIFEST_FILE].clone();
+    let manifest = manifest();
     let by = |signer: &Signer, kid: Value| {
         let header = with(header(), &json!({ "kid": kid }));
         sealed(&manifest, &header, signer, Algorithm::Es256)
@@ -271,7 +288,7 @@ fn keys_can_be_rotated() {
 
 #[test]
 fn every_kind_of_key_signs_bundles() {
-    let manifest = signed(1, None).files()[MANIFEST_FILE].clone();
+    let manifest = manifest();
     for (signer, algorithm) in [
         (testing::p256(), Algorithm::Es256),
         (testing::p384(), Algorithm::Es384),

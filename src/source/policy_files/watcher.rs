@@ -5,14 +5,26 @@
 //! while files are being written is not offered, because content must be read twice in a row.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
+use super::about;
 use super::read_stamped;
+use crate::fault::Fault;
 use crate::policy::PolicyFiles;
+use crate::source::Clock;
 use crate::source::settling::Digest;
 use crate::source::settling::Poll;
 use crate::source::settling::Settling;
 use crate::source::settling::Stamp;
 use crate::source::settling::Watched;
+
+/// The digest of no files: whatever there is, is new.
+const NOTHING: Digest = [0; 32];
+/// How long a start waits between two looks where something was written to of late.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After so many looks a start gives up.
+const MOST_LOOKS: u32 = 100;
 
 /// Looks at a directory again and again. The caller waits in between.
 #[derive(Debug)]
@@ -29,110 +41,52 @@ impl PolicyWatcher {
             seen: Settling::new(current),
         }
     }
+
+    /// What is in the directory at a start, seen twice as well, and whoever watches for anything else.
+    /// Where nothing was written to in the last second or two that takes no longer than to read it
+    /// twice; else there is a pause, which blocks.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or that it has not come to rest for ten seconds.
+    pub fn start(dir: PathBuf, clock: &dyn Clock) -> Result<(PolicyFiles, Self), Vec<Fault>> {
+        Self::start_within(dir, clock, MOST_LOOKS)
+    }
+
+    fn start_within(
+        dir: PathBuf,
+        clock: &dyn Clock,
+        looks: u32,
+    ) -> Result<(PolicyFiles, Self), Vec<Fault>> {
+        let mut watcher = Self::new(dir, NOTHING);
+        for _ in 0..looks {
+            let mut stamp = Stamp::default();
+            match watcher.look(&mut stamp) {
+                Poll::Changed(files) => return Ok((files, watcher)),
+                Poll::Failed(faults) => return Err(faults),
+                Poll::Settling | Poll::Unchanged | Poll::Recovered => {}
+            }
+            if !stamp.is_old(clock.now_ms()) {
+                thread::sleep(PAUSE);
+            }
+        }
+        let message = "its files do not come to rest: someone goes on writing to them";
+        Err(vec![about(&watcher.dir, message)])
+    }
+
+    fn look(&mut self, stamp: &mut Stamp) -> Poll<PolicyFiles> {
+        let found = read_stamped(&self.dir, stamp).map(|files| (files.digest(), files));
+        self.seen.look(stamp, found, Ok)
+    }
 }
 
 impl Watched for PolicyWatcher {
     type Found = PolicyFiles;
 
     fn poll(&mut self) -> Poll<PolicyFiles> {
-        let mut stamp = Stamp::default();
-        let found = read_stamped(&self.dir, &mut stamp).map(|files| (files.digest(), files));
-        self.seen.look(&stamp, found, Ok)
+        self.look(&mut Stamp::default())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::path::Path;
-
-    use tempfile::TempDir;
-    use tempfile::tempdir;
-
-    use super::*;
-    use crate::source::policy_files::read;
-
-    fn with(files: &[(&str, &str)]) -> TempDir {
-        let dir = tempdir().unwrap();
-        for (name, text) in files {
-            write(dir.path(), name, text);
-        }
-        dir
-    }
-
-    fn write(dir: &Path, name: &str, text: &str) {
-        let path = dir.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    #[test]
-    fn what_changes_is_offered_when_it_has_settled() {
-        let dir = with(&[("a.cedar", "1")]);
-        let start = read(dir.path()).unwrap();
-        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), start.digest());
-        assert_eq!(watcher.poll(), Poll::Unchanged);
-        write(dir.path(), "a.cedar", "2");
-        assert_eq!(watcher.poll(), Poll::Settling);
-        write(dir.path(), "a.cedar", "3");
-        assert_eq!(watcher.poll(), Poll::Settling, "it is still changing");
-        let Poll::Changed(files) = watcher.poll() else {
-            panic!("settled content is offered");
-        };
-        assert_eq!(files.files.first().map(|file| &*file.text), Some("3"));
-        assert_eq!(watcher.poll(), Poll::Unchanged, "and offered once");
-        write(dir.path(), "a.cedar", "4");
-        assert_eq!(watcher.poll(), Poll::Settling);
-        write(dir.path(), "a.cedar", "3");
-        assert_eq!(watcher.poll(), Poll::Unchanged, "as if nothing had been");
-        write(dir.path(), "a.cedar", "4");
-        assert_eq!(
-            watcher.poll(),
-            Poll::Settling,
-            "what was seen before that does not count"
-        );
-    }
-
-    #[test]
-    fn a_failure_is_told_once_and_changes_nothing() {
-        let dir = with(&[("a.cedar", "1")]);
-        let start = read(dir.path()).unwrap();
-        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), start.digest());
-        fs::write(dir.path().join("b.cedar"), b"\xff").unwrap();
-        assert_eq!(watcher.poll(), Poll::Settling);
-        assert!(matches!(watcher.poll(), Poll::Failed(_)));
-        assert_eq!(watcher.poll(), Poll::Unchanged);
-        fs::remove_file(dir.path().join("b.cedar")).unwrap();
-        assert_eq!(
-            watcher.poll(),
-            Poll::Recovered,
-            "the good content is still in force"
-        );
-        fs::write(dir.path().join("b.cedar"), b"\xff").unwrap();
-        assert_eq!(watcher.poll(), Poll::Settling);
-        assert!(
-            matches!(watcher.poll(), Poll::Failed(_)),
-            "a new failure is told"
-        );
-    }
-
-    #[test]
-    fn a_mounted_config_map_is_followed() {
-        let dir = with(&[("..1/a.cedar", "1"), ("..2/a.cedar", "2")]);
-        let data = dir.path().join("..data");
-        symlink("..1", &data).unwrap();
-        symlink("..data/a.cedar", dir.path().join("a.cedar")).unwrap();
-        let before = read(dir.path()).unwrap();
-        assert_eq!(before.files.len(), 1);
-        let mut watcher = PolicyWatcher::new(dir.path().to_owned(), before.digest());
-        let turned = dir.path().join("..data_tmp");
-        symlink("..2", &turned).unwrap();
-        fs::rename(turned, data).unwrap();
-        assert_eq!(watcher.poll(), Poll::Settling);
-        let Poll::Changed(files) = watcher.poll() else {
-            panic!("the new directory is offered");
-        };
-        assert_eq!(files.files.first().map(|file| &*file.text), Some("2"));
-    }
-}
+mod tests;

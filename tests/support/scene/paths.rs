@@ -15,7 +15,7 @@ pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
 /// The site beside the endpoint is open to everybody, so that whatever slips past the endpoint is
 /// seen to be allowed.
 const OPEN: &str = r#"
-@id("open-site")
+@id("open-site") @allow("permit-everyone")
 permit (principal, action, resource is Mcp::Route) when { resource in Mcp::Server::"site" };
 @id("open-handshake")
 permit (principal is Mcp::Anonymous, action in [Mcp::Action::"lifecycle"], resource == Mcp::Server::"open");
