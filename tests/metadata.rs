@@ -39,7 +39,8 @@ fn config(key: &Key) -> String {
          - {{name: first, url: \"https://two.example/a\", kind: mcp, authenticators: [bound]}}\n\
          - {{name: second, url: \"https://two.example/b\", kind: mcp, authenticators: [keys]}}\n\
          - {{name: slash, url: \"https://slash.example:8443/mcp/\", kind: mcp, authenticators: [corp]}}\n\
-         - {{name: site, url: \"https://site.example\", kind: http, authenticators: [corp]}}\n",
+         - {{name: site, url: \"https://site.example\", kind: http, authenticators: [corp]}}\n\
+         policies: {{dir: policies, allow_warnings: [unknown-scope]}}\n",
         key.authenticator(),
         key.pem(),
     )

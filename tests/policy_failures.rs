@@ -52,7 +52,8 @@ impl Scene {
         let config = format!(
             "authenticators:\n{}resources:\n\
              - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-             policies: {{dir: policies, reload_interval: 200ms}}\n",
+             policies: {{dir: policies, reload_interval: 200ms, allow_warnings: \
+             [permit-everyone, evadable-forbid, arithmetic-in-forbid, unknown-tool]}}\n",
             key.authenticator()
         );
         let files = [(FILE, POLICIES), ("tools.json", TOOLS)];

@@ -42,7 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .skip(1)
         .map(|number| number.parse())
         .collect::<Result<_, _>>()?;
-    for count in if asked.is_empty() { USUAL.to_vec() } else { asked } {
+    for count in if asked.is_empty() {
+        USUAL.to_vec()
+    } else {
+        asked
+    } {
         let mut compiler = Compiler::for_config(&config);
         let (first, mut snapshot) = compile(&mut compiler, &files(count, 0)?, 1)?;
         let mut one_changed = Vec::new();
