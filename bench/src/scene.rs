@@ -72,7 +72,7 @@ fn config_text(grpc: &str) -> String {
          \x20   keys: [{{file: issuer.pem, algorithm: ES256, kid: bench}}]\n\
          resources:\n\
          \x20 - {{name: weather, url: \"{RESOURCE}\", kind: mcp}}\n\
-         policies: {{dir: policies}}\n\
+         policies: {{dir: policies, allow_warnings: [unknown-server]}}\n\
          decision_log: {{to: {{file: /dev/null}}}}\n\
          log: {{level: error}}\n"
     )

@@ -3,10 +3,14 @@
 //! The message is taken apart whole, so that a field added to the definitions breaks the build
 //! here and gets looked at.
 
+mod usual;
+
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use prost::Message;
 
+use self::usual::Unusual;
 use crate::proto::envoy::config::core::v3::Address;
 use crate::proto::envoy::config::core::v3::HeaderMap;
 use crate::proto::envoy::config::core::v3::HeaderValue;
@@ -29,34 +33,57 @@ use crate::request::peer_certificate;
 use crate::request::wire;
 use crate::request::wire::Wire;
 
+/// Reads a check off the wire, `message` being an encoded `CheckRequest`.
+///
+/// # Errors
+///
+/// As [`read`], and [`RequestError::Unreadable`] for what is no such message.
+pub fn decode(message: Bytes, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
+    let wire = match usual::read(&message) {
+        Ok(wire) => wire,
+        Err(Unusual) => {
+            let request = CheckRequest::decode(message).map_err(|_| {
+                let fault = "the check message cannot be decoded";
+                Refused::from(RequestError::Unreadable(fault))
+            })?;
+            taken_apart(request)
+        }
+    };
+    wire::assemble(wire, options)
+}
+
 /// Reads a check.
 ///
 /// # Errors
 ///
 /// Whatever has two readings, or is not there; with the parts that an answer needs.
 pub fn read(request: CheckRequest, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
-    let wire = match request.attributes {
-        Some(attributes) => described(attributes),
-        None => missing("attributes"),
-    };
-    wire::assemble(wire, options)
+    wire::assemble(taken_apart(request), options)
 }
 
-fn described(attributes: AttributeContext) -> Wire {
-    let AttributeContext {
-        source,
-        destination: _,
-        request,
-        mut context_extensions,
-        metadata_context,
-    } = attributes;
-    let resource = context_extensions.remove("resource");
-    let mut wire = match request {
+fn taken_apart(request: CheckRequest) -> Wire {
+    let Some(mut attributes) = request.attributes else {
+        return missing("attributes");
+    };
+    let mut wire = match attributes.request.take() {
         Some(Request { http: Some(http) }) => http_request(http),
         Some(Request { http: None }) => missing("request.http"),
         None => missing("request"),
     };
-    wire.resource = resource;
+    surroundings(&mut wire, attributes);
+    wire
+}
+
+/// What a check says beside the request itself.
+fn surroundings(wire: &mut Wire, attributes: AttributeContext) {
+    let AttributeContext {
+        source,
+        destination: _,
+        request: _,
+        mut context_extensions,
+        metadata_context,
+    } = attributes;
+    wire.resource = context_extensions.remove("resource");
     wire.described = metadata_context.map_or(Described::Absent, description);
     let Some(Peer {
         address,
@@ -66,14 +93,13 @@ fn described(attributes: AttributeContext) -> Wire {
         certificate,
     }) = source
     else {
-        return wire;
+        return;
     };
     wire.peer = address.and_then(ip);
     match peer_certificate::from_attributes(principal, &certificate) {
         Ok(certificate) => wire.certificate = certificate,
-        Err(fault) => wire.fault = wire.fault.or(Some(fault.into())),
+        Err(fault) => wire.fault = wire.fault.take().or(Some(fault.into())),
     }
-    wire
 }
 
 fn http_request(http: HttpRequest) -> Wire {
@@ -133,12 +159,16 @@ fn http_request(http: HttpRequest) -> Wire {
         } else {
             raw_body
         },
-        // Zero and below stand for unknown.
-        size: u64::try_from(size).ok().filter(|size| *size > 0),
+        size: known_size(size),
         described: Described::Absent,
         resource: None,
         fault,
     }
+}
+
+/// Zero and below stand for unknown.
+fn known_size(size: i64) -> Option<u64> {
+    u64::try_from(size).ok().filter(|size| *size > 0)
 }
 
 /// What the MCP filter says: under its own name, or in Envoy 1.37 under another.

@@ -22,7 +22,6 @@ use http::Request;
 use http::Response;
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
-use prost::Message;
 use thiserror::Error;
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -31,7 +30,6 @@ use tower::Service;
 
 use crate::authorizer::Authorizer;
 use crate::proto::DESCRIPTORS;
-use crate::proto::envoy::service::auth::v3::CheckRequest;
 use crate::request::envoy;
 use crate::request::incoming::Incoming as Read;
 use crate::request::incoming::ReadOptions;
@@ -199,11 +197,8 @@ async fn check(
 
 /// Reads the message; a panic on the way is a message that cannot be read.
 fn decode(bytes: Bytes, options: &ReadOptions) -> Result<Read, Box<Refused>> {
-    catch_unwind(AssertUnwindSafe(|| match CheckRequest::decode(bytes) {
-        Ok(request) => envoy::read(request, options),
-        Err(_) => Err(unreadable("the check message cannot be decoded")),
-    }))
-    .unwrap_or_else(|_panic| Err(unreadable("the check message cannot be read")))
+    catch_unwind(AssertUnwindSafe(|| envoy::decode(bytes, options)))
+        .unwrap_or_else(|_panic| Err(unreadable("the check message cannot be read")))
 }
 
 fn unreadable(what: &'static str) -> Box<Refused> {
