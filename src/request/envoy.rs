@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use prost::Message;
 
-use self::usual::Unusual;
 use crate::proto::envoy::config::core::v3::Address;
 use crate::proto::envoy::config::core::v3::HeaderMap;
 use crate::proto::envoy::config::core::v3::HeaderValue;
@@ -39,15 +38,14 @@ use crate::request::wire::Wire;
 ///
 /// As [`read`], and [`RequestError::Unreadable`] for what is no such message.
 pub fn decode(message: Bytes, options: &ReadOptions) -> Result<Incoming, Box<Refused>> {
-    let wire = match usual::read(&message) {
-        Ok(wire) => wire,
-        Err(Unusual) => {
-            let request = CheckRequest::decode(message).map_err(|_| {
-                let fault = "the check message cannot be decoded";
-                Refused::from(RequestError::Unreadable(fault))
-            })?;
-            taken_apart(request)
-        }
+    let wire = if let Ok(wire) = usual::read(&message) {
+        wire
+    } else {
+        let request = CheckRequest::decode(message).map_err(|_| {
+            let fault = "the check message cannot be decoded";
+            Refused::from(RequestError::Unreadable(fault))
+        })?;
+        taken_apart(request)
     };
     wire::assemble(wire, options)
 }
