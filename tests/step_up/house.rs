@@ -40,7 +40,8 @@ forbid (principal in Mcp::Role::"viewer", action == Mcp::Action::"tools/call",
 forbid (principal, action == Mcp::Action::"prompts/get", resource)
 unless { principal.scopes.contains("prompt:read") };
 @id("prompts")
-permit (principal is Mcp::User, action == Mcp::Action::"prompts/get", resource);
+permit (principal, action == Mcp::Action::"prompts/get", resource)
+unless { principal is Mcp::Anonymous };
 "#;
 
 /// Whose client it is, and which revision it asks for.
