@@ -42,7 +42,9 @@ fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>
         any_folder: false,
         not_below: Some(TESTS_DIRECTORY),
     };
-    let files = folder::read_stamped(place.as_deref().unwrap_or(dir), wanted, stamp)?;
+    let real = place.as_deref().unwrap_or(dir);
+    let files =
+        folder::read_stamped(real, wanted, stamp).map_err(|faults| renamed(faults, real, dir))?;
     // What a link has turned away from is soon removed, file by file, and what is left looks whole.
     if self::place(dir) != place {
         return Err(vec![about(dir, "it was replaced while it was read")]);
@@ -54,6 +56,16 @@ fn read_stamped(dir: &Path, stamp: &mut Stamp) -> Result<PolicyFiles, Vec<Fault>
 fn place(dir: &Path) -> Option<PathBuf> {
     let mounted = fs::canonicalize(dir.join(MOUNT_LINK));
     mounted.or_else(|_| fs::canonicalize(dir)).ok()
+}
+
+/// The faults of the directory itself under the name that the operator knows.
+fn renamed(mut faults: Vec<Fault>, real: &Path, dir: &Path) -> Vec<Fault> {
+    for fault in &mut faults {
+        if Path::new(&*fault.file) == real {
+            fault.file = dir.to_string_lossy().into();
+        }
+    }
+    faults
 }
 
 /// A fault of the directory itself.
