@@ -53,8 +53,12 @@ use crate::policy::PolicySnapshot;
 ///
 /// ```yaml
 /// - {name: Alice in support, subject: alice, issuer: https://auth.example.com, roles: [support]}
-/// - {name: the nightly job, type: Client, client_id: nightly, issuer: https://auth.example.com, scopes: [jobs]}
+/// - {name: of a tenant, subject: ann, issuer: https://auth.example.com, tenant: acme}
+/// - {name: a job, type: Client, client_id: nightly, issuer: https://auth.example.com}
 /// ```
+///
+/// What a policy asks beyond that, as for a tenant, a claim or a client, no row of a role or scope
+/// has: such a policy shows in rows of `--principals` only, and so does a change in it.
 ///
 /// For a pull request, compare with the policies of before:
 ///

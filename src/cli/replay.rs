@@ -37,8 +37,8 @@ const TELL: Duration = Duration::from_millis(500);
 /// Decide recorded decisions again under other policies, and print what would change
 ///
 /// Each record of the decision log is decided by the code that `serve` runs, with the policies,
-/// `principals.yaml` and the tool catalogue of `--policies`, as of the time in the record. The resources
-/// are those of the configuration. What would be allowed and was not comes first:
+/// `principals.yaml` and the tool catalogue of `--policies`, as of the time in the record. The
+/// resources are those of the configuration. What would be allowed and was not comes first:
 ///
 /// ```text
 /// deny -> allow: 2
@@ -52,7 +52,8 @@ const TELL: Duration = Duration::from_millis(500);
 /// A record does not hold everything. It never has the session id, of the arguments those that
 /// `decision_log.arguments` names, of a request with many operations the first 17, and no text beyond
 /// 256 bytes. Where the decision depends on such a thing it is counted as "cannot tell", with the
-/// policies that read it. A refusal that policies have no part in, such as a bad token, would be the same.
+/// policies that read it. A refusal that policies have no part in, such as a bad token, would be
+/// the same.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
