@@ -99,6 +99,7 @@ pub use self::standing::Dependence;
 pub use self::standing::Meant;
 pub use self::standing::Settled;
 pub use self::standing::Standing;
+pub use self::trial::MOST_TRIED;
 pub use self::trial::Trial;
 
 use self::engine::Engine;
@@ -240,6 +241,18 @@ impl PolicySnapshot {
         facts: &PrincipalFacts,
     ) -> Evaluation {
         self.engine.evaluate(operation, context, facts)
+    }
+
+    /// [`evaluate`](Self::evaluate) for policies that are only tried; absent where more than
+    /// [`MOST_TRIED`] of them would have to be evaluated.
+    pub fn evaluate_tried(
+        &self,
+        operation: &Operation,
+        context: &RequestContext,
+        facts: &PrincipalFacts,
+    ) -> Option<Evaluation> {
+        let asked = (operation, context);
+        self.engine.evaluate_few(asked, facts, MOST_TRIED)
     }
 
     /// What can be said of one operation where not everything about the request is known: where it

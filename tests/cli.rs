@@ -389,6 +389,16 @@ fn check_says_what_is_wrong_with_the_question() {
             "not a JSON object",
         ),
         (
+            &[
+                "check",
+                "--tool",
+                "weather/x",
+                "--arguments",
+                "{\"a\": [{\"b\": 1, \"b\": 2}]}",
+            ],
+            "repeats a member",
+        ),
+        (
             &["check", "--tool", "weather/x", "--request", "y"],
             "cannot be used with",
         ),

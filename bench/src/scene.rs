@@ -15,6 +15,7 @@ use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cedargate::fault::Source;
 use cedargate::proto::envoy::config::core::v3::HeaderMap;
 use cedargate::proto::envoy::config::core::v3::HeaderValue;
 use cedargate::proto::envoy::service::auth::v3::AttributeContext;
@@ -29,6 +30,9 @@ const ISSUER: &str = "https://bench.example";
 
 /// Resource that is asked for, and audience of the token.
 const RESOURCE: &str = "https://mcp.example.com/mcp";
+
+/// A file that is longer gets no more policies.
+const FILE_BYTES: usize = 500_000;
 
 /// Files on disk and a message to send.
 #[derive(Debug)]
@@ -51,7 +55,9 @@ impl Scene {
         fs::write(dir.join("issuer.pem"), pem)?;
         let policy_dir = dir.join("policies");
         fs::create_dir_all(&policy_dir)?;
-        fs::write(policy_dir.join("bench.cedar"), policy_text(policies)?)?;
+        for file in policy_files(&policy_text(policies)?) {
+            fs::write(policy_dir.join(&*file.name), &*file.text)?;
+        }
         let config = dir.join("cedargate.yaml");
         fs::write(&config, config_text(grpc))?;
         let token = token(&key)?;
@@ -99,6 +105,35 @@ pub fn policy_text(count: usize) -> Result<String, std::fmt::Error> {
         )?;
     }
     Ok(text)
+}
+
+/// The policies in files that are not too large, each policy beginning a line with its `@id`.
+pub fn policy_files(text: &str) -> Vec<Source> {
+    let mut texts = vec![String::new()];
+    for policy in text
+        .split_inclusive(";\n@id")
+        .filter(|policy| !policy.is_empty())
+    {
+        let (policy, is_more) = match policy.strip_suffix("@id") {
+            Some(policy) => (policy, true),
+            None => (policy, false),
+        };
+        if let Some(file) = texts.last_mut() {
+            file.push_str(policy);
+            if is_more && file.len() < FILE_BYTES {
+                file.push_str("@id");
+            } else if is_more {
+                texts.push("@id".to_owned());
+            }
+        }
+    }
+    let numbered = texts.into_iter().enumerate();
+    numbered
+        .map(|(number, text)| Source {
+            name: format!("{number:03}.cedar").into(),
+            text: text.into(),
+        })
+        .collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the token is issued now")]

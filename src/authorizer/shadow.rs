@@ -97,7 +97,7 @@ impl Attempt {
                 Tried::ShadowDir,
                 &request.operations,
                 in_time,
-                |_, operation| Some(shadow.evaluate(operation, context, facts?)),
+                |_, operation| shadow.evaluate_tried(operation, context, facts?),
             )
         });
         let log_only = self.snapshot.policies.trial().map(|trial| {
@@ -106,13 +106,14 @@ impl Attempt {
                 Tried::LogOnly,
                 &request.operations,
                 in_time,
-                |live, operation| Some(trial.evaluate(live, operation, context, facts?)),
+                |live, operation| trial.evaluate(live, operation, context, facts?),
             )
         });
         shadow_dir.into_iter().chain(log_only).flatten().collect()
     }
 
-    /// One opinion; `evaluate` has nothing to say where it lacks the caller's facts.
+    /// One opinion; `evaluate` has nothing to say where it lacks the caller's facts, or where there are
+    /// too many policies to ask.
     fn opinion(
         &self,
         of: Tried,
@@ -123,7 +124,7 @@ impl Attempt {
         let asked = unharmed(|| {
             let mut said = Vec::with_capacity(self.live.len());
             for (live, operation) in self.live.iter().zip(operations.iter()) {
-                if !said.is_empty() && !in_time() {
+                if !in_time() {
                     return Asked::TooLate;
                 }
                 match evaluate(live, operation) {

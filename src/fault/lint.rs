@@ -55,6 +55,8 @@ pub enum Lint {
     InvalidId,
     /// An `inputSchema` that cannot be used.
     InvalidInputSchema,
+    /// An annotation that looks like one with a meaning.
+    UnknownAnnotation,
     /// Letters of several scripts in one word.
     MixedScript,
     /// Characters that turn the direction of text.
@@ -65,7 +67,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every one, in the order of the documentation.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::PermitEveryone,
         Self::PermitAll,
         Self::ImpossiblePolicy,
@@ -92,6 +94,7 @@ impl Lint {
         Self::UnknownApiKey,
         Self::InvalidId,
         Self::InvalidInputSchema,
+        Self::UnknownAnnotation,
         Self::MixedScript,
         Self::BidiCharacters,
         Self::ConfusableIdentifier,
@@ -126,6 +129,7 @@ impl Lint {
             Self::UnknownApiKey => "unknown-api-key",
             Self::InvalidId => "invalid-id",
             Self::InvalidInputSchema => "invalid-input-schema",
+            Self::UnknownAnnotation => "unknown-annotation",
             Self::MixedScript => "mixed-script",
             Self::BidiCharacters => "bidi-characters",
             Self::ConfusableIdentifier => "confusable-identifier",

@@ -135,6 +135,28 @@ impl Engine {
         result.unwrap_or_else(|unusable| Evaluation::unusable(&unusable))
     }
 
+    /// [`evaluate`](Self::evaluate) where no more than `most` policies have to be; absent otherwise.
+    pub(super) fn evaluate_few(
+        &self,
+        (operation, context): (&Operation, &RequestContext),
+        facts: &PrincipalFacts,
+        most: usize,
+    ) -> Option<Evaluation> {
+        let prepared = if self.made(facts) {
+            self.remembered(operation, facts)
+        } else {
+            let facts = self.facts(&facts.get().identity);
+            self.prepare(operation, &facts).map(Arc::new)
+        };
+        let answer = prepared.and_then(|prepared| {
+            let is_known = prepared.decided.get().is_some();
+            let is_cheap = is_known || prepared.slice.members.len() <= most;
+            let answer = is_cheap.then(|| self.answer(&prepared, operation, context));
+            answer.transpose()
+        });
+        answer.unwrap_or_else(|unusable| Some(Evaluation::unusable(&unusable)))
+    }
+
     /// The same for a caller who will not be seen again.
     pub(super) fn evaluate_once(
         &self,

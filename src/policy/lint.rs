@@ -7,6 +7,7 @@
 mod about;
 mod accessor;
 mod allow;
+mod annotations;
 mod arguments;
 mod claims;
 mod domain;
@@ -81,6 +82,7 @@ pub(super) fn lint(directory: &Directory<'_>, faults: &mut Vec<Fault>) {
     let of_strangers = (directory.vocabulary, &stranger);
     for (loaded, tree) in directory.policies {
         let before = faults.len();
+        annotations::lint(loaded, faults);
         everyone::lint(loaded, tree.body(), of_strangers, faults);
         impossible::lint(loaded, tree.body(), &stranger, faults);
         evasion::lint(loaded, tree.body(), faults);

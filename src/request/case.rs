@@ -70,7 +70,7 @@ pub enum CaseFault {
     #[error("`now` is not a time such as 2026-01-01T12:00:00Z")]
     Now(#[source] time::error::Parse),
     /// Arguments that are no object.
-    #[error("the arguments are not a JSON object")]
+    #[error("the arguments are not a JSON object, or an object in them repeats a member")]
     Arguments,
 }
 

@@ -154,8 +154,10 @@ impl<'a> Walk<'a> {
             Err(error) if (self.wanted.file)(name) => {
                 return self.fault(&shown, &format!("the file cannot be read: {error}"));
             }
-            // A dangling link, or a file that has just gone, of no meaning here.
-            Err(_) => return,
+            // It was listed, and has just gone.
+            Err(_) if fs::symlink_metadata(path).is_err() => return,
+            // A link to nowhere may stand for a folder with policies in it.
+            Err(error) => return self.fault(&shown, &format!("it cannot be looked into: {error}")),
         };
         let kind = metadata.file_type();
         if kind.is_dir() && (self.wanted.any_folder || !(self.wanted.file)(name)) {

@@ -184,6 +184,16 @@ fn what_bundle_build_refuses() {
                 "2027-01-31T00:00:00Z",
             ),
             (
+                &build(&[
+                    "--key",
+                    "release.key",
+                    "--not-after",
+                    "2020-01-01T00:00:00Z",
+                ]),
+                2,
+                "that time has passed",
+            ),
+            (
                 &build(&["--key", "release.key", "--revision", "9007199254740992"]),
                 2,
                 "9007199254740991",

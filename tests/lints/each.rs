@@ -122,7 +122,13 @@ fn of_form() -> Vec<Case> {
 }
 
 fn of_letters() -> Vec<Case> {
+    let annotated = |name: &str| format!("@{name}(\"log_only\")\n{}", on("true"));
     vec![
+        case(
+            Lint::UnknownAnnotation,
+            annotated("modes"),
+            annotated("rollout"),
+        ),
         case(
             Lint::MixedScript,
             on("principal.tenant == \"\u{430}dmin\""),

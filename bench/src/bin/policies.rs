@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use cedargate::config;
 use cedargate::config::Config;
-use cedargate::fault::Source;
 use cedargate::identity::Identity;
 use cedargate::identity::Principal;
 use cedargate::identity::PrincipalKind;
@@ -26,6 +25,7 @@ use cedargate::request::RequestContext;
 use cedargate::request::Target;
 use cedargate::request::Thing;
 use cedargate_bench::scene::Scene;
+use cedargate_bench::scene::policy_files;
 
 /// Timed rounds; the median counts.
 const ROUNDS: usize = 41;
@@ -142,10 +142,7 @@ fn measure(shape: &Shape, count: usize, config: &Config) -> Result<[Cost; 3], Bo
         let policy = shape.policy.replace('#', &number.to_string());
         writeln!(text, "@id(\"p{number}\") {policy}")?;
     }
-    let files = PolicyFiles::new(vec![Source {
-        name: "bench.cedar".into(),
-        text: text.into(),
-    }]);
+    let files = PolicyFiles::new(policy_files(&text));
     let policies = PolicySnapshot::compile(&files, &config.resources, 1)
         .map_err(|faults| format!("{:?}", faults.first()))?;
     let identity = caller(shape.roles);

@@ -24,7 +24,6 @@ use cedargate::authorizer::outcome::Answer;
 use cedargate::authorizer::snapshot::SnapshotCell;
 use cedargate::config;
 use cedargate::config::Config;
-use cedargate::fault::Source;
 use cedargate::policy::PolicyFiles;
 use cedargate::policy::PolicySnapshot;
 use cedargate::proto::envoy::service::auth::v3::CheckRequest;
@@ -167,12 +166,11 @@ fn authorizer(case: &str, dir: &Path) -> Result<Arc<Authorizer>, Box<dyn Error>>
 }
 
 fn compile(text: &str, config: &Config) -> Result<Arc<PolicySnapshot>, Box<dyn Error>> {
-    let files = PolicyFiles::new(vec![Source {
-        name: "bench.cedar".into(),
-        text: text.into(),
-    }]);
+    let files = PolicyFiles::new(scene::policy_files(text));
     let compiled = PolicySnapshot::compile_for(&files, config, 1);
-    Ok(Arc::new(compiled.map_err(|faults| format!("{faults:?}"))?))
+    Ok(Arc::new(compiled.map_err(|faults| {
+        faults.first().map_or_else(String::new, ToString::to_string)
+    })?))
 }
 
 /// Ten policies, of which a forbid that looks at `condition` and a permit matter for the check.
@@ -202,6 +200,7 @@ authenticators:
   roles: [viewer, reader, member, employee, berne]
 resources:
 - {name: weather, url: 'https://mcp.example.com/mcp', kind: mcp}
+policies: {dir: policies, allow_warnings: [unknown-server]}
 decision_log: {to: {file: /dev/null}}
 ";
 

@@ -279,6 +279,11 @@ fn out(text: &str) -> Result<Out, String> {
 }
 
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "a time of RFC 3339 is wanted, as in `2027-01-31T00:00:00Z`".to_owned())
+    let moment = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "a time of RFC 3339 is wanted, as in `2027-01-31T00:00:00Z`".to_owned())?;
+    if u64::try_from(moment.unix_timestamp()).is_ok_and(|end| end > now()) {
+        Ok(moment)
+    } else {
+        Err("that time has passed: no sidecar would put the bundle in force".to_owned())
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::json;
 use crate::request::case::Case;
 use crate::request::case::CaseFault;
 use crate::request::case::Written;
@@ -86,7 +87,11 @@ impl Flags {
     pub(super) fn case(self) -> Result<Case, CaseFault> {
         let arguments = self
             .arguments
-            .map(|text| serde_json::from_str(&text).map_err(|_| CaseFault::Arguments))
+            .map(|text| {
+                // What a check refuses is refused here.
+                json::parse(text.as_bytes(), json::DEEPEST).map_err(|_| CaseFault::Arguments)?;
+                serde_json::from_str(&text).map_err(|_| CaseFault::Arguments)
+            })
             .transpose()?;
         let mut principal = WrittenPrincipal {
             kind: self.principal_type,

@@ -67,7 +67,7 @@ fn jwt(rules: &JwtRules) -> (&'static str, Entries) {
             "oidc"
         }
         KeyOrigin::JwksUri(url, remote) => {
-            entries.extend([("jwks_uri", text(url)), ca_file(remote)]);
+            entries.extend([("jwks_uri", text(&without_query(url))), ca_file(remote)]);
             "jwt"
         }
         KeyOrigin::Local(keys) => {
@@ -113,7 +113,7 @@ fn introspection(rules: &IntrospectionRules) -> Entries {
 }
 
 /// An address without what may hold a key.
-fn without_query(url: &Url) -> String {
+pub(super) fn without_query(url: &Url) -> String {
     let mut shown = url.clone();
     if shown.query().is_some() {
         shown.set_query(Some("redacted"));

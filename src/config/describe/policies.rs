@@ -37,7 +37,10 @@ fn bundle(rules: &BundleRules) -> Out {
     let mut entries = match &rules.place {
         BundlePlace::File(path) => vec![("file", text(&path.display()))],
         BundlePlace::Url(url, remote) => {
-            vec![("url", text(url)), authenticator::ca_file(remote)]
+            vec![
+                ("url", text(&authenticator::without_query(url))),
+                authenticator::ca_file(remote),
+            ]
         }
     };
     let keep = rules.keep.as_ref();

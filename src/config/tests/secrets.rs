@@ -178,7 +178,13 @@ fn what_stands_in_an_address_or_in_a_digest_is_not_shown() {
 - {name: opaque, type: introspection, endpoint: 'https://a.example/i?key=hunter2', client_id: rs, client_secret: s}
 - {name: keys, type: api_key, keys: [{id: a, secret: 'a-secret-of-thirty-two-bytes-0000'}]}
 - {name: shared, type: static_token, token: a-token-of-thirty-two-bytes-00000, subject: operator}
+- {name: tokens, type: jwt, issuer: 'https://b.example', jwks_uri: 'https://b.example/jwks?code=hunter2', roles: {prefix: 'b:'}, groups: {prefix: 'b:'}, scopes: {prefix: 'b:'}}
 resources: [{name: w, url: 'https://w.example/mcp', kind: mcp}]
+policies:
+  bundle:
+    url: 'https://c.example/p.tar.gz?signature=hunter2'
+    keep: kept
+    keys: [{file: p256.pem, algorithm: ES256}]
 ";
     let config = parsed(text).unwrap().config;
     let described = describe(&config);

@@ -7,13 +7,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use prost::Message;
+use prost::encoding::encode_varint;
 
 use super::surroundings;
 use crate::proto::envoy::service::auth::v3::AttributeContext;
+use crate::proto::envoy::service::auth::v3::CheckRequest;
 use crate::request::headers::HeaderBag;
 use crate::request::headers::MAX_HEADERS;
 use crate::request::headers::Span;
 use crate::request::wire::Wire;
+
+/// The key of `CheckRequest.attributes`: field 1, with a length.
+const ATTRIBUTES: u8 = 0x0a;
 
 /// What stands in the bytes is not the usual check. It may still be a good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +44,23 @@ pub(super) fn read(message: &Bytes) -> Result<Wire, Unusual> {
         }
     }
     let mut wire = http(message, fields.inside(request.ok_or(Unusual)?))?;
-    let rest = AttributeContext::decode(rest.as_slice()).map_err(|_| Unusual)?;
-    surroundings(&mut wire, rest);
+    surroundings(&mut wire, attributes_of(&rest)?);
     Ok(wire)
+}
+
+/// The attributes within their message: how deep they may nest is counted from there.
+fn attributes_of(fields: &[u8]) -> Result<AttributeContext, Unusual> {
+    if fields.is_empty() {
+        return Ok(AttributeContext::default());
+    }
+    let mut message = vec![ATTRIBUTES];
+    encode_varint(
+        u64::try_from(fields.len()).map_err(|_| Unusual)?,
+        &mut message,
+    );
+    message.extend_from_slice(fields);
+    let request = CheckRequest::decode(&*message).map_err(|_| Unusual)?;
+    request.attributes.ok_or(Unusual)
 }
 
 /// `AttributeContext.Request`; Envoy also says there when the request came.

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OutcomeLabels;
 use crate::telemetry::metrics::PolicyLabels;
+use crate::telemetry::metrics::policies;
 
 pub(super) struct ShadowCounters {
     differences: Family<PolicyLabels, Counter>,
@@ -28,7 +29,7 @@ impl ShadowCounters {
             "Checks that policies which are only tried would have decided otherwise",
             differences.clone(),
         );
-        let reloads = Family::default();
+        let reloads = policies::reloads();
         registry.register(
             "shadow_reload",
             "Directories of policies that are only tried read",

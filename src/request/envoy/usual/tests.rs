@@ -6,7 +6,6 @@ use super::super::taken_apart;
 use super::*;
 use crate::proto::envoy::config::core::v3::HeaderMap;
 use crate::proto::envoy::config::core::v3::HeaderValue;
-use crate::proto::envoy::service::auth::v3::CheckRequest;
 use crate::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use crate::proto::envoy::service::auth::v3::attribute_context::Peer;
 use crate::proto::envoy::service::auth::v3::attribute_context::Request;
@@ -76,6 +75,43 @@ fn agree(bytes: &[u8]) -> bool {
     true
 }
 
+/// Field 11 of the attributes, `metadata_context`: a value of so many lists in each other.
+fn nested(lists: usize) -> Vec<u8> {
+    let within = |key: u8, inner: &[u8]| {
+        let mut outer = vec![key];
+        encode_varint(u64::try_from(inner.len()).unwrap(), &mut outer);
+        outer.extend(inner);
+        outer
+    };
+    let mut value = vec![0x20, 0x01];
+    for _ in 0..lists {
+        value = within(0x32, &within(0x0a, &value));
+    }
+    let member = [within(0x0a, b"a"), within(0x12, &value)].concat();
+    let entry = [within(0x0a, b"other"), within(0x12, &within(0x0a, &member))];
+    within(0x5a, &within(0x0a, &entry.concat()))
+}
+
+#[test]
+fn what_is_too_deep_for_the_generated_code_is_too_deep() {
+    let usual = encoded(http(vec![header("a", "", b"b")]));
+    let inner = CheckRequest::decode(&*usual).unwrap().attributes.unwrap();
+    let mut refused = 0;
+    for lists in 30..60 {
+        let attributes = [inner.encode_to_vec(), nested(lists)].concat();
+        let mut bytes = vec![ATTRIBUTES];
+        encode_varint(u64::try_from(attributes.len()).unwrap(), &mut bytes);
+        bytes.extend(attributes);
+        if CheckRequest::decode(&*bytes).is_ok() {
+            assert!(agree(&bytes), "{lists}");
+        } else {
+            refused += 1;
+            assert!(quick(&bytes).is_err(), "{lists}");
+        }
+    }
+    assert!((1..30).contains(&refused), "{refused}");
+}
+
 #[test]
 fn what_a_proxy_sends_is_usual_and_read_alike() {
     let headers = vec![
@@ -95,11 +131,11 @@ fn what_a_proxy_sends_is_usual_and_read_alike() {
     let bytes = encoded(usual.clone());
     let mut timed = vec![0x22];
     let inner = Request { http: Some(usual) }.encode_to_vec();
-    prost::encoding::encode_varint(u64::try_from(inner.len() + 4).unwrap(), &mut timed);
+    encode_varint(u64::try_from(inner.len() + 4).unwrap(), &mut timed);
     timed.extend([0x0a, 0x02, 0x08, 0x01]);
     timed.extend(inner);
     let mut message = vec![0x0a];
-    prost::encoding::encode_varint(u64::try_from(timed.len()).unwrap(), &mut message);
+    encode_varint(u64::try_from(timed.len()).unwrap(), &mut message);
     message.extend(timed);
     assert!(agree(&message));
     for unusual in [
@@ -180,7 +216,7 @@ proptest! {
             let mut message = inner.clone();
             for number in numbers.iter().rev() {
                 let mut outer = vec![number << 3 | 2];
-                prost::encoding::encode_varint(u64::try_from(message.len()).unwrap(), &mut outer);
+                encode_varint(u64::try_from(message.len()).unwrap(), &mut outer);
                 outer.extend(&message);
                 message = outer;
             }
