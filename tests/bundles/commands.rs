@@ -147,30 +147,20 @@ fn what_bundle_build_refuses() {
         let command = ["bundle", "build", "src", "--out", "policies.tar.gz"];
         [&command, more].concat()
     };
-    let none: &[&str] = &[
-        "bundle",
-        "build",
-        "none",
-        "--key",
-        "release.key",
-        "--out",
-        "a.tar",
-    ];
-    let zip: &[&str] = &[
-        "bundle",
-        "build",
-        "src",
-        "--key",
-        "release.key",
-        "--out",
-        "a.zip",
-    ];
+    let other = |dir: &'static str, out: &'static str| -> Vec<&'static str> {
+        vec!["bundle", "build", dir, "--key", "release.key", "--out", out]
+    };
+    let until = |time| build(&["--key", "release.key", "--not-after", time]);
     expect(
         &folder,
         &[
             (&build(&[]), 2, "--key <FILE>"),
-            (none, 2, "name the directory that holds the policies"),
-            (zip, 2, "`.tar`, `.tar.gz` or `.tgz`"),
+            (
+                &other("none", "a.tar"),
+                2,
+                "name the directory that holds the policies",
+            ),
+            (&other("src", "a.zip"), 2, "`.tar`, `.tar.gz` or `.tgz`"),
             (&build(&["--key", "none.key"]), 1, "cannot read `none.key`"),
             (&build(&["--key", "release.pem"]), 1, "openssl pkcs8"),
             (
@@ -178,21 +168,8 @@ fn what_bundle_build_refuses() {
                 2,
                 "the key is for ES256",
             ),
-            (
-                &build(&["--key", "release.key", "--not-after", "tomorrow"]),
-                2,
-                "2027-01-31T00:00:00Z",
-            ),
-            (
-                &build(&[
-                    "--key",
-                    "release.key",
-                    "--not-after",
-                    "2020-01-01T00:00:00Z",
-                ]),
-                2,
-                "that time has passed",
-            ),
+            (&until("tomorrow"), 2, "2027-01-31T00:00:00Z"),
+            (&until("2020-01-01T00:00:00Z"), 2, "time has passed"),
             (
                 &build(&["--key", "release.key", "--revision", "9007199254740992"]),
                 2,
